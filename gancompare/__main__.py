@@ -1,0 +1,197 @@
+"""``python -m gancompare``, also installed as ``gancompare``: parse the command line and call."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import gancompare
+from gancompare import report, runs, study, train
+from gancompare.config import FIELDS, MAIN_METHODS, ConfigError, RunConfig, nearest
+from gancompare.data import DataError, cache_directory, data_directories, describe_datasets
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 some run failed, 2 bad input, 130 stopped by the user."""
+    top = parser()
+    options, unknown = top.parse_known_args(arguments)
+    if unknown:
+        flags = [name.replace("_", "-") for name in FIELDS]
+        top.error(f"unknown option {unknown[0]}: {nearest(unknown[0].lstrip('-').split('=')[0], flags)}; see --help")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it ignored
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is a Ctrl-C
+    try:
+        return options.command(options)
+    except (ConfigError, DataError, runs.RunError, report.ReportError) as error:
+        print(f"gancompare: error: {error}", file=sys.stderr)
+        return FAILED if isinstance(error, runs.RunFailed) else BAD_INPUT
+    except KeyboardInterrupt:
+        print("\nstopped; finished work is kept, and the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+
+
+def run(options: argparse.Namespace) -> int:
+    end_with_parent()
+    config = RunConfig.from_dict(given(options))
+    outcome = study.execute(config, options.study or config.profile, options.results, not options.no_notebook)
+    print(f"{outcome.directory}: {outcome.status} {outcome.message}".rstrip())
+    return FAILED if outcome.status == "failed" else DONE
+
+
+def run_study(options: argparse.Namespace) -> int:
+    fields = given(options)
+    name = options.name or fields.get("profile", FIELDS["profile"].metadata["default"])
+    configs = study.plan(options.datasets, options.methods, range(options.seeds), **fields)
+    outcomes = study.run_study(configs, name, options.results, options.jobs, not options.no_notebook)
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed:
+        print(f"failed: {outcome.directory}: {outcome.message}", file=sys.stderr)
+    if not options.no_report and len(failed) < len(outcomes):
+        print(report.build_report(name, options.results, options.reports))
+    return FAILED if failed else DONE
+
+
+def make_report(options: argparse.Namespace) -> int:
+    print(report.build_report(options.study, options.results, options.reports))
+    return DONE
+
+
+def list_datasets(options: argparse.Namespace) -> int:
+    for row in describe_datasets():
+        count = f"{row['images']:,} images" if row["images"] else ""
+        print(f"{row['name']:<14} {'found' if row['found'] else 'not found':<10} {count:<14} {row['where']}")
+        if not row["found"]:
+            print(f"{'':<14} {row['hint']}")
+    print("Any folder or zip of images works too: --dataset PATH")
+    return DONE
+
+
+def show_info(options: argparse.Namespace) -> int:
+    device = train.choose_device("auto")
+    cuda = device.type == "cuda"
+    lines = {
+        "gancompare": gancompare.__version__,
+        "torch": torch.__version__,
+        "device": f"{device} ({torch.cuda.get_device_name() if cuda else train.processor_name()})",
+        "precision": "bf16" if train.choose_bf16("auto", device) else "float32",
+        "threads": f"{torch.get_num_threads()} of {os.cpu_count()} cores",
+        "jobs in a study": study.automatic_jobs(1000, torch.cuda.device_count()),
+        "data": ", ".join(map(str, data_directories())),
+        "cache": cache_directory(),
+        "results": runs.results_directory(),
+    }
+    for name, value in lines.items():
+        print(f"{name:<16} {value}")
+    return DONE
+
+
+def end_with_parent() -> None:
+    """If a study started this run, stop when the study's process is gone, so that a kill leaves nothing running."""
+    parent = os.environ.get(study.PARENT_VARIABLE)
+    if parent is None or os.name != "posix":
+        return
+
+    def watch() -> None:
+        while os.getppid() == int(parent):
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def given(options: argparse.Namespace) -> dict[str, Any]:
+    """The config fields that were given on the command line."""
+    return {name: getattr(options, name) for name in FIELDS if getattr(options, name, None) is not None}
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="gancompare", description="Compare GAN, WGAN and WGAN-GP under equal conditions."
+    )
+    top.add_argument("--version", action="version", version=gancompare.__version__)
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    one = add_command(commands, "run", run, "train one run: a data set, a method, a seed")
+    one.add_argument("--study", help="name of the study the run belongs to (default: the profile's)")
+    add_places(one, "results")
+    one.add_argument("--no-notebook", action="store_true", help="train without a Jupyter kernel")
+    add_fields(one, leave_out=())
+
+    many = add_command(commands, "study", run_study, "train every data set × method × seed, then write the report")
+    many.add_argument("--name", help="name of the study (default: the profile's)")
+    many.add_argument(
+        "--datasets", nargs="+", default=["mnist5k"], metavar="DATASET", help="names or paths (default: mnist5k)"
+    )
+    many.add_argument(
+        "--methods", nargs="+", default=list(MAIN_METHODS), metavar="METHOD", help="(default: gan wgan wgan-gp)"
+    )
+    many.add_argument(
+        "--seeds", type=whole_number, default=2, metavar="N", help="seeds 0 to N-1 for every cell (default: 2)"
+    )
+    many.add_argument("--jobs", type=jobs, default=None, metavar="N", help="runs at a time, or auto (default)")
+    add_places(many, "results", "reports")
+    many.add_argument("--no-notebook", action="store_true", help="train without Jupyter kernels")
+    many.add_argument("--no-report", action="store_true", help="train only")
+    add_fields(many, leave_out=("dataset", "method", "seed"))
+
+    page = add_command(commands, "report", make_report, "write the HTML report of a study from its results")
+    page.add_argument("--study", required=True, help="name of the study")
+    add_places(page, "results", "reports")
+
+    add_command(
+        commands, "datasets", list_datasets, "list the built-in data sets: found or not, where, how many images"
+    )
+    add_command(commands, "info", show_info, "show device, precision, threads and directories")
+    return top
+
+
+def add_command(commands, name: str, function, text: str) -> argparse.ArgumentParser:
+    added = commands.add_parser(name, allow_abbrev=False, help=text, description=text[0].upper() + text[1:] + ".")
+    added.set_defaults(command=function)
+    return added
+
+
+def add_places(command: argparse.ArgumentParser, *names: str) -> None:
+    results = runs.results_directory()
+    places = {"results": results, "reports": results.parent / "reports"}
+    for name in names:
+        command.add_argument(
+            f"--{name}", type=Path, default=places[name], metavar="DIR", help=f"(default: {places[name]})"
+        )
+
+
+def add_fields(command: argparse.ArgumentParser, leave_out: tuple[str, ...]) -> None:
+    """One option per config field, in kebab case; what is not given is filled by profile, recipe and data set."""
+    group = command.add_argument_group("what shapes a run (default: by profile, recipe, method and data set)")
+    for name, field in FIELDS.items():
+        if name in leave_out:
+            continue
+        flag, choices = "--" + name.replace("_", "-"), field.metadata["choices"]
+        text = field.metadata["help"] + (f" ({', '.join(map(str, choices))})" if choices else "")
+        if field.type is bool:
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
+        else:
+            group.add_argument(flag, type=field.type, default=None, metavar=field.type.__name__.upper(), help=text)
+
+
+def whole_number(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def jobs(text: str) -> int | None:
+    return None if text == "auto" else whole_number(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

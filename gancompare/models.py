@@ -1,0 +1,104 @@
+"""One generator and one critic of the DCGAN family (Radford et al. 2016), sized by image size and channels.
+
+All methods share these nets: whatever differs between two runs is in their ``RunConfig``. At 64×64×3 and
+``base_channels=64`` the generator is 128 → 512×4×4 → 256×8×8 → 128×16×16 → 64×32×32 → 3×64×64 and the critic
+64 → 128 → 256 → 512 channels at stride 2, flattened into one linear score.
+"""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+CRITIC_NORMS = ("none", "layer", "instance", "batch")
+
+# image size -> (side of the generator's first feature map, number of doublings up to the image size)
+_STAGES = {28: (7, 2), 32: (4, 3), 64: (4, 4), 96: (6, 4), 128: (4, 5), 256: (4, 6)}
+IMAGE_SIZES = tuple(_STAGES)
+
+
+def _widths(image_size: int, base_channels: int) -> list[int]:
+    """Channels after each critic stage, fine to coarse: b, 2b, 4b, 8b, then flat at 8b."""
+    if image_size not in _STAGES:
+        raise ValueError(f"image_size {image_size}: the nets are built for {', '.join(map(str, IMAGE_SIZES))}")
+    return [base_channels * min(2**stage, 8) for stage in range(_STAGES[image_size][1])]
+
+
+class Generator(nn.Module):
+    """Latents (B, latent_dim) from N(0, 1) -> images (B, channels, image_size, image_size) in [-1, 1].
+
+    Raises ValueError for an image size not in ``IMAGE_SIZES``.
+    """
+
+    def __init__(self, image_size: int = 64, channels: int = 3, latent_dim: int = 128, base_channels: int = 64):
+        super().__init__()
+        widths = _widths(image_size, base_channels)[::-1]
+        side = _STAGES[image_size][0]
+        self.latent_dim = latent_dim
+        self.project = nn.Linear(latent_dim, widths[0] * side * side, bias=False)  # BatchNorm brings the bias
+        self.unflatten = nn.Unflatten(1, (widths[0], side, side))
+        layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
+        for wide_in, wide_out in itertools.pairwise(widths):
+            layers += [
+                nn.ConvTranspose2d(wide_in, wide_out, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(wide_out),
+                nn.ReLU(inplace=True),
+            ]
+        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return _full_precision(self.layers(self.unflatten(self.project(z))))
+
+
+class Critic(nn.Module):
+    """Images (B, channels, image_size, image_size) -> raw scores (B,), any real number.
+
+    ``norm`` stands behind every convolution but the first: "none", "layer" (one mean and variance per sample),
+    "instance" (per sample and channel) or "batch" (mixes the samples of a batch, so a per-sample gradient penalty is
+    not defined with it). Raises ValueError for an unknown norm or image size.
+    """
+
+    def __init__(self, image_size: int = 64, channels: int = 3, base_channels: int = 64, norm: str = "layer"):
+        super().__init__()
+        if norm not in CRITIC_NORMS:
+            raise ValueError(f"critic_norm {norm!r}: choose one of {', '.join(CRITIC_NORMS)}")
+        widths = _widths(image_size, base_channels)
+        layers: list[nn.Module] = []
+        for stage, (wide_in, wide_out) in enumerate(itertools.pairwise([channels, *widths])):
+            layers.append(nn.Conv2d(wide_in, wide_out, 4, stride=2, padding=1))
+            if stage > 0 and norm == "layer":
+                layers.append(nn.GroupNorm(1, wide_out))
+            elif stage > 0 and norm == "instance":
+                layers.append(nn.GroupNorm(wide_out, wide_out))
+            elif stage > 0 and norm == "batch":
+                layers.append(nn.BatchNorm2d(wide_out))
+            layers.append(nn.LeakyReLU(0.2, inplace=True))
+        self.layers = nn.Sequential(*layers)
+        self.score = nn.Linear(widths[-1] * _STAGES[image_size][0] ** 2, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = _full_precision(self.layers(images).flatten(1))
+        with torch.autocast(images.device.type, enabled=False):  # bf16 has 8 bits: too few for differences of scores
+            return self.score(features).squeeze(1)
+
+
+def _full_precision(x: Tensor) -> Tensor:
+    """float32 from what autocast made bf16; float32 and float64 as they are."""
+    return x.float() if x.dtype == torch.bfloat16 else x
+
+
+@torch.no_grad()
+def initialize(net: nn.Module, rng: torch.Generator) -> nn.Module:
+    """Draw all weights of ``net`` from N(0, 0.02) with ``rng`` (a CPU generator), biases 0, norms at identity.
+
+    The draw is made on the CPU in a fixed order, so that one seed gives one set of initial weights on every device.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            module.weight.normal_(0.0, 0.02, generator=rng)
+            if module.bias is not None:
+                module.bias.zero_()
+        elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
+            module.reset_parameters()
+    return net

@@ -1,0 +1,307 @@
+"""The on-disk format of a run, and reading it back. A run directory is all that training hands to anything else.
+
+``results/<study>/<dataset>/<method>/seed<k>/`` holds
+
+- ``config.json``: format number, package version, config hash, every ``RunConfig`` field, the data's fingerprint;
+- ``status.json``: running, complete, diverged, interrupted or failed, how far it got, why it stopped, the machine;
+- ``history.csv``: one row per log interval on three clocks;
+- ``samples/step*.png``: images from the same latents as training goes on;
+- ``generator.safetensors``: the weights that were sampled (the moving average where there is one);
+- ``checkpoint.pt``: everything a resume needs; large, and not meant to be kept in version control;
+- ``02_train.ipynb``: the executed notebook, unless the run was made without one.
+"""
+
+import contextlib
+import csv
+import json
+import os
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+import pandas as pd
+import torch
+from torch import nn
+
+import gancompare
+from gancompare.config import FIELDS, RunConfig
+from gancompare.data import dataset_slug
+from gancompare.models import Generator
+
+FORMAT = 1  # raised when a reader of the old format would misread the new one
+FINISHED = ("complete", "diverged")  # a diverged run is a result, not a failure
+
+
+class RunError(RuntimeError):
+    """A run directory that cannot be used as asked; the message names it and the remedy."""
+
+
+class RunFailed(RunError):
+    """A run that was begun and could not go on; what it did until then is kept."""
+
+
+def results_directory() -> Path:
+    """$GANCOMPARE_RESULTS, else ``results`` of the checkout the package runs from, else ``./results``."""
+    if os.environ.get("GANCOMPARE_RESULTS"):
+        return Path(os.environ["GANCOMPARE_RESULTS"])
+    checkout = Path(gancompare.__file__).parent.parent
+    return (checkout if (checkout / "notebooks").is_dir() else Path.cwd()) / "results"
+
+
+def run_directory(results: Path, study: str, config: RunConfig) -> Path:
+    """Where the run of ``config`` in ``study`` lives. Raises RunError for a study name that is not a plain name."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", study):
+        raise RunError(f"study name {study!r}: use letters, digits, '.', '_' and '-', starting with a letter or digit")
+    return Path(results) / study / dataset_slug(config.dataset) / config.method / f"seed{config.seed}"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """All of ``content`` or nothing of it: write beside, fsync, rename. A reader never sees half a file."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A path to write to that takes the place of ``path`` when the block ends well, and vanishes when it does not."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        if hasattr(os, "O_DIRECTORY"):  # the rename itself survives a power cut only once the directory is synced
+            directory = os.open(path.parent, os.O_DIRECTORY)
+            os.fsync(directory)
+            os.close(directory)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def hold(directory: Path, what: str) -> Iterator[None]:
+    """Keep ``directory`` to this process. Raises RunError that says who holds it; a dead process holds nothing."""
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(directory / ".lock")
+    holder = directory / ".holder.lock"
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        with contextlib.suppress(OSError):
+            what += f" is held by {holder.read_text()}"
+        raise RunError(f"{what}: {directory} is in use; wait for it, stop it, or choose another name") from None
+    try:
+        write_atomically(holder, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object, {} for a file that is not there. Raises RunError for one that cannot be read."""
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read ({error}); delete the run directory to train it again") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{path} is not a JSON object; delete the run directory to train it again")
+    return content
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def read_status(directory: Path) -> dict[str, Any]:
+    """``status.json``, with at least a ``status``: "absent" where there is no run."""
+    return {"status": "absent", "generator_steps": 0} | read_json(directory / "status.json")
+
+
+def write_status(directory: Path, status: str, **details: Any) -> None:
+    """Set the status; details given earlier are kept unless given again."""
+    previous = read_json(directory / "status.json")
+    previous.pop("message", None)  # why an earlier attempt stopped says nothing about this one
+    write_json(directory / "status.json", previous | {"status": status} | details)
+
+
+def begin(directory: Path, config: RunConfig, data: dict[str, Any]) -> bool:
+    """Lay down ``config.json``; True if there is training left to do, False if the run is finished.
+
+    Raises RunError if the directory holds a run of another config, other data or a newer format.
+    """
+    found = read_config(directory) if (directory / "config.json").exists() else None
+    if found is not None:
+        differences = RunConfig.from_dict(found["config"]).differences(config)
+        if differences:
+            listed = "; ".join(f"{name} is {old!r} there, {new!r} now" for name, (old, new) in differences.items())
+            raise RunError(f"{directory} holds a run of another config ({listed}); choose another --study or delete it")
+        if found["data"]["fingerprint"] != data["fingerprint"]:
+            raise RunError(
+                f"{directory} was trained on other images (fingerprint {found['data']['fingerprint']} there, "
+                f"{data['fingerprint']} now); choose another --study or delete it"
+            )
+        return read_status(directory)["status"] not in FINISHED
+    write_json(
+        directory / "config.json",
+        {"format": FORMAT, "version": gancompare.__version__, "hash": config.hash()}
+        | {"config": config.to_dict(), "data": data},
+    )
+    return True
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """``config.json``. Raises RunError if it is not there, unreadable, or of a newer format."""
+    content = read_json(directory / "config.json")
+    if not content:
+        raise RunError(f"{directory} holds no run: there is no config.json")
+    if content.get("format", 0) > FORMAT:
+        raise RunError(
+            f"{directory} was written by gancompare {content.get('version')} in format {content['format']}, newer than "
+            f"this one's {FORMAT}; update gancompare to read it"
+        )
+    if not {"config", "data", "hash"} <= content.keys():
+        raise RunError(f"{directory / 'config.json'} lacks config, data or hash; delete the run to train it again")
+    return content
+
+
+def append_history(directory: Path, row: dict[str, Any]) -> None:
+    """Add one row to ``history.csv``; the first row of a file decides its columns."""
+    path = directory / "history.csv"
+    new = not path.exists()
+    with open(path, "a", newline="") as file:
+        writer = csv.DictWriter(file, row)
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def cut_history(directory: Path, generator_steps: int) -> None:
+    """Drop rows past ``generator_steps``, and a last line that a kill left unfinished, so that a resume can go on."""
+    path = directory / "history.csv"
+    if not path.exists():
+        return
+    header, *lines = path.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if line.endswith("\n") and int(line.split(",", 1)[0]) <= generator_steps]
+    if kept:
+        write_atomically(path, "".join([header, *kept]).encode())
+    else:
+        path.unlink()
+
+
+def save_generator(directory: Path, net: nn.Module) -> None:
+    """Write ``generator.safetensors``; without the package safetensors the weights stay in the checkpoint alone."""
+    try:
+        from safetensors.torch import save
+    except ImportError:
+        return
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    write_atomically(directory / "generator.safetensors", save(weights))
+
+
+def load_generator(directory: str | Path, device: str | torch.device = "cpu") -> Generator:
+    """The trained generator of a run, in eval mode: (B, latent_dim) -> (B, channels, H, W) in [-1, 1].
+
+    Raises RunError if there is no run, it has no weights, or they do not fit its config.
+    """
+    directory = Path(directory)
+    config = RunConfig.from_dict(read_config(directory)["config"])
+    net = Generator(config.image_size, config.channels, config.latent_dim, config.base_channels)
+    packed, checkpoint = directory / "generator.safetensors", directory / "checkpoint.pt"
+    try:
+        if packed.exists():
+            from safetensors.torch import load_file
+
+            weights = load_file(packed)
+        elif checkpoint.exists():
+            weights = torch.load(checkpoint, map_location="cpu", weights_only=True)["sampler"]
+        else:
+            status = read_status(directory)
+            raise RunError(f"{directory} has no generator weights (status {status['status']}): train it first")
+        net.load_state_dict(weights)
+    except RunError:
+        raise
+    except Exception as error:  # a corrupt file raises whatever its parser stumbles over
+        raise RunError(f"the generator weights in {directory} cannot be read: {error}") from error
+    return net.to(device).eval().requires_grad_(False)
+
+
+def find_runs(results: Path, study: str) -> list[Path]:
+    """The run directories of a study, sorted. Raises RunError, listing the studies there are, if it has none."""
+    found = sorted(path.parent for path in (Path(results) / study).glob("*/*/seed*/config.json"))
+    if not found:
+        studies = sorted({path.parts[-5] for path in Path(results).glob("*/*/*/seed*/config.json")})
+        raise RunError(f"no runs in {Path(results) / study}; studies there: {', '.join(studies) or 'none'}")
+    return found
+
+
+def load_study(results: Path, study: str) -> pd.DataFrame:
+    """One row per run: its config fields, data fingerprint, status and cost, and ``directory``.
+
+    Raises RunError if the study has no runs.
+    """
+    rows = []
+    for directory in find_runs(results, study):
+        config, status = read_config(directory), read_status(directory)
+        machine = status.pop("machine", {})
+        data = {"fingerprint": config["data"]["fingerprint"], "num_images": config["data"]["num_images"]}
+        data["real_pixel_std"] = config["data"].get("pixel_std")
+        progress = {"status": status["status"], "steps_done": status["generator_steps"]}
+        progress |= {name: status.get(name) for name in ("images_seen", "seconds", "message")}
+        rows.append(config["config"] | data | progress | machine | {"directory": directory})
+        rows[-1]["dataset"] = dataset_slug(config["config"]["dataset"])
+    return pd.DataFrame(rows)
+
+
+def load_histories(study: pd.DataFrame) -> pd.DataFrame:
+    """The histories of the runs in ``study`` (from ``load_study``) in one long table, with dataset, method and seed."""
+    tables = []
+    for run in study.itertuples():
+        path = run.directory / "history.csv"
+        if path.exists():
+            table = pd.read_csv(path)
+            table.insert(0, "dataset", run.dataset)
+            table.insert(1, "method", run.method)
+            table.insert(2, "seed", run.seed)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def differing_fields(study: pd.DataFrame) -> pd.DataFrame:
+    """The config fields whose value depends on the run (method, dataset and seed aside): a row per field.
+
+    Columns are (dataset, method); a cell that differs between seeds lists all its values.
+    """
+    fields = [name for name, field in FIELDS.items() if field.metadata["shapes"] and name not in _CELL]
+    cells = study.groupby(["dataset", "method"], sort=False)[fields].agg(lambda values: sorted(set(values)))
+    cells = cells.map(
+        lambda values: ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+    )
+    return cells.loc[:, cells.nunique() > 1].T
+
+
+_CELL = ("dataset", "method", "seed")
+
+
+def cost_table(study: pd.DataFrame) -> pd.DataFrame:
+    """Milliseconds per generator step by data set and method: mean and range over seeds, and the ratio to the first
+    method. Runs that made no step are left out of it.
+    """
+    ran = study[study["seconds"].notna() & (study["steps_done"] > 0)].copy()
+    ran["ms_per_step"] = 1000 * ran["seconds"].astype(float) / ran["steps_done"]
+    ran["images_per_step"] = ran["images_seen"] / ran["steps_done"]
+    cells = ran.groupby(["dataset", "method"], sort=False).agg(
+        ms_per_generator_step=("ms_per_step", "mean"),
+        fastest_seed=("ms_per_step", "min"),
+        slowest_seed=("ms_per_step", "max"),
+        real_images_per_step=("images_per_step", "mean"),
+        seeds=("seed", "count"),
+    )
+    means = cells["ms_per_generator_step"]
+    cells.insert(1, "times_the_first_method", means / means.groupby(level="dataset", sort=False).transform("first"))
+    return cells.round(2)

@@ -1,0 +1,475 @@
+"""The training loop: update schedule, precision, device, log rows, samples, checkpoints and resume.
+
+One loop serves every objective and reads top to bottom in ``train``. Randomness is explicit: weights, data order,
+latents and interpolation each have a stream of their own, so methods with one seed see the same real images in the
+same order, and drawing samples never moves training. On a CPU with a fixed number of threads one seed gives the same
+bits, also across a kill and a resume; on CUDA, convolution kernels may sum in another order from run to run, which
+training amplifies.
+"""
+
+import contextlib
+import hashlib
+import math
+import os
+import platform
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision.utils import make_grid
+
+from gancompare import runs
+from gancompare.config import ConfigError, RunConfig
+from gancompare.data import Dataset, load_dataset, to_uint8, to_unit_range
+from gancompare.models import Critic, Generator, initialize
+from gancompare.objectives import METHODS, interpolate, per_sample_norm
+
+GRID_IMAGES = 64  # images in a sample grid, and in the fixed batch that is measured
+
+
+@dataclass
+class Training:
+    """What one run holds in memory; plain data, the functions below do the work."""
+
+    config: RunConfig
+    device: torch.device
+    bf16: bool
+    objective: Any  # one of objectives.METHODS
+    generator: Generator
+    critic: Critic
+    sampler: Generator  # the moving average of the generator, or the generator itself
+    generator_optimizer: torch.optim.Optimizer
+    critic_optimizer: torch.optim.Optimizer
+    streams: dict[str, torch.Generator]  # random numbers by purpose
+    images: Tensor  # uint8 (N, C, H, W), all real images, on the device
+    generator_steps: int = 0
+    images_seen: int = 0  # real images, over all critic steps
+    seconds: float = 0.0  # of training alone: drawing, measuring and saving do not count
+    order: Tensor | None = None  # of the current epoch
+    epoch: int = -1
+
+    def autocast(self) -> torch.autocast:
+        # One short context per net: autocast caches its bf16 copies of the weights until the context ends, and a copy
+        # made under no_grad would cut the graph of a later use.
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
+
+
+def train(config: RunConfig, directory: Path) -> Iterator[dict[str, Any]]:
+    """Train ``config`` in ``directory``, yielding each row of ``history.csv`` as it is written.
+
+    A finished run yields nothing; an interrupted one goes on from its checkpoint. A non-finite loss ends the run with
+    status "diverged" and keeps everything up to there, which in a study is a result. Raises DataError for data that
+    cannot be had, ConfigError for a device that is not there, and RunError for a directory in use or of another run.
+    """
+    directory = Path(directory)
+    data = load_dataset(config.dataset, config.image_size, config.channels)
+    with runs.hold(directory, "this run"):
+        if not runs.begin(directory, config, describe(data)):
+            return
+        try:
+            state = prepare(config, data.images)
+            runs.write_status(directory, "running", pid=os.getpid(), machine=machine(state))
+            yield from loop(state, directory)
+        except (KeyboardInterrupt, GeneratorExit):
+            if runs.read_status(directory)["status"] == "running":  # a reader may turn away after the last row
+                runs.write_status(directory, "interrupted", message="stopped by the user; the same command resumes it")
+            raise
+        except torch.OutOfMemoryError as error:
+            message = (
+                f"out of memory on {state.device} with batch_size={config.batch_size}, "
+                f"base_channels={config.base_channels}, image_size={config.image_size}: lower one of them"
+            )
+            runs.write_status(directory, "failed", message=message)
+            raise runs.RunFailed(message) from error
+        except Exception as error:
+            runs.write_status(directory, "failed", message=f"{type(error).__name__}: {error}")
+            raise
+
+
+def loop(state: Training, directory: Path) -> Iterator[dict[str, Any]]:
+    """The update schedule. Everything that reads a value off the device happens every ``log_every`` steps or rarer."""
+    config, objective = state.config, state.objective
+    sums: dict[str, Tensor] = resume(state, directory) or {}  # of loss parts since the last row, on the device
+    if state.generator_steps == 0:
+        save_samples(state, directory)
+    started = time.perf_counter()
+
+    while state.generator_steps < config.generator_steps:
+        warming_up = state.generator_steps < config.warmup_generator_steps
+        set_learning_rates(state)
+
+        for _ in range(config.warmup_critic_steps if warming_up else objective.n_critic):
+            parts = critic_step(state, next_real(state))
+            for name, value in parts.items():
+                accumulate(sums, f"loss_{name}", value)
+            accumulate(sums, "critic_steps", torch.ones((), device=state.device))
+        accumulate(sums, "generator_loss", generator_step(state))
+        accumulate(sums, "steps", torch.ones((), device=state.device))
+        state.generator_steps += 1
+
+        step, last = state.generator_steps, state.generator_steps == config.generator_steps
+        measure_now = last or step % config.evaluate_every == 0
+        row_now = measure_now or step % config.log_every == 0
+        sample_now = last or step % config.sample_every == 0
+        checkpoint_now = last or step % config.checkpoint_every == 0
+        if not (row_now or sample_now or checkpoint_now):
+            continue
+
+        if state.device.type == "cuda":
+            torch.cuda.synchronize(state.device)
+        state.seconds += time.perf_counter() - started
+        broken = []
+        if row_now:
+            row = clocks(state) | averages(sums, objective) | (measure(state) if measure_now else NOT_MEASURED)
+            sums.clear()
+            runs.append_history(directory, row)
+            broken = [name for name, value in row.items() if value is not None and not math.isfinite(value)]
+        if checkpoint_now and not broken and not weights_are_finite(state):
+            broken = ["weights"]
+        if broken:  # leaves the last good checkpoint and generator in place
+            message = f"{', '.join(broken)} not finite at generator step {step}"
+            runs.write_status(directory, "diverged", message=message, **clocks(state))
+            if row_now:
+                yield row
+            return
+        if sample_now:
+            save_samples(state, directory)
+        if checkpoint_now:
+            save_checkpoint(state, directory, sums)
+        if row_now:
+            runs.write_status(directory, "complete" if last else "running", **clocks(state))
+            yield row
+        started = time.perf_counter()
+
+
+def critic_step(state: Training, real: Tensor) -> dict[str, Tensor]:
+    """One update of the critic on ``real`` (B, C, H, W) and as many fakes; returns the loss parts, on the device."""
+    with torch.no_grad(), state.autocast():  # no graph: a critic step never reaches the generator
+        fake = state.generator(latents(state, len(real)))
+    with state.autocast():
+        parts = state.objective.critic_loss(state.critic, real, fake, state.streams["interpolation"])
+        loss = sum(parts.values())
+    state.critic_optimizer.zero_grad()
+    loss.backward()  # one backward for the whole loss: a separate one for the penalty breaks data-parallel training
+    state.critic_optimizer.step()
+    state.objective.constrain(state.critic)
+    return {name: value.detach() for name, value in parts.items()}
+
+
+def generator_step(state: Training) -> Tensor:
+    """One update of the generator and of its moving average; returns the loss, still on the device."""
+    state.critic.requires_grad_(False)  # the gradient passes through the critic, none is computed for its weights
+    with state.autocast():
+        fake = state.generator(latents(state, state.config.batch_size))
+        loss = state.objective.generator_loss(state.critic, fake)
+    state.generator_optimizer.zero_grad()
+    loss.backward()
+    state.generator_optimizer.step()
+    state.critic.requires_grad_(True)
+    if state.sampler is not state.generator:
+        update_average(state)
+    return loss.detach()
+
+
+@torch.no_grad()
+def update_average(state: Training) -> None:
+    """Exponential moving average of the weights, with the usual short memory early on; BatchNorm buffers are copied."""
+    step = state.generator_steps
+    decay = min(state.config.ema_decay, (1 + step) / (10 + step))
+    average, current = list(state.sampler.parameters()), list(state.generator.parameters())
+    torch._foreach_lerp_(average, current, 1 - decay)
+    for kept, latest in zip(state.sampler.buffers(), state.generator.buffers(), strict=True):
+        kept.copy_(latest)
+
+
+def next_real(state: Training) -> Tensor:
+    """The next batch of real images as float32 (B, C, H, W) in [-1, 1].
+
+    The images come in a new random order each epoch, and a batch that reaches the end of one goes on in the next, so
+    none is dropped and any batch size works. The order depends on the seed and the position alone: nothing to save.
+    """
+    needed, pieces = state.config.batch_size, []
+    count = len(state.images)
+    while needed:
+        epoch, offset = divmod(state.images_seen, count)
+        if epoch != state.epoch:
+            rng = stream(state.config.seed, f"order/{epoch}")
+            state.order, state.epoch = torch.randperm(count, generator=rng).to(state.device), epoch
+        piece = state.order[offset : offset + needed]
+        pieces.append(piece)
+        needed -= len(piece)
+        state.images_seen += len(piece)
+    batch = state.images[torch.cat(pieces)]
+    if state.config.horizontal_flip:
+        mirrored = torch.rand(len(batch), 1, 1, 1, generator=state.streams["flip"], device=state.device) < 0.5
+        batch = torch.where(mirrored, batch.flip(3), batch)
+    return to_unit_range(batch.contiguous(memory_format=torch.channels_last))
+
+
+def latents(state: Training, count: int) -> Tensor:
+    shape = (count, state.config.latent_dim)
+    return torch.randn(shape, generator=state.streams["latent"], device=state.device)
+
+
+def fixed_latents(config: RunConfig, count: int) -> Tensor:
+    """The first ``count`` latents (count, latent_dim) that every grid of this seed is drawn from, on the CPU."""
+    return torch.randn(count, config.latent_dim, generator=stream(config.seed, "grid"))
+
+
+def stream(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
+    """A random stream of its own for each (seed, purpose)."""
+    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+# ---- setting up ----
+
+
+def prepare(config: RunConfig, images: Tensor) -> Training:
+    """Nets, optimisers and random streams for ``config``, at step 0, with ``images`` (uint8) moved to the device.
+
+    Raises ConfigError if the device is not there.
+    """
+    device = choose_device(config.device)
+    with torch.random.fork_rng(devices=[]):  # constructors draw weights that `initialize` replaces
+        generator = Generator(config.image_size, config.channels, config.latent_dim, config.base_channels)
+        critic = Critic(config.image_size, config.channels, config.base_channels, config.critic_norm)
+    initialize(generator, stream(config.seed, "generator"))
+    initialize(critic, stream(config.seed, "critic"))
+    generator, critic = (net.to(device, memory_format=torch.channels_last) for net in (generator, critic))
+    objective_class = METHODS[config.method]
+    settings = {f.name: getattr(config, f.name) for f in fields(objective_class) if hasattr(config, f.name)}
+    return Training(
+        config=config,
+        device=device,
+        bf16=choose_bf16(config.precision, device),
+        objective=objective_class(**settings),
+        generator=generator,
+        critic=critic,
+        sampler=deepcopy(generator).requires_grad_(False) if config.ema_decay else generator,
+        generator_optimizer=make_optimizer(config, generator, config.lr_generator),
+        critic_optimizer=make_optimizer(config, critic, config.lr_critic),
+        streams={name: stream(config.seed, name, device) for name in ("latent", "interpolation", "flip")},
+        images=images.to(device),
+    )
+
+
+def make_optimizer(config: RunConfig, net: nn.Module, lr: float) -> torch.optim.Optimizer:
+    if config.optimizer == "adam":
+        return torch.optim.Adam(net.parameters(), lr=lr, betas=(config.beta1, config.beta2), fused=True)
+    return torch.optim.RMSprop(net.parameters(), lr=lr, foreach=True)  # torch: alpha 0.99, eps 1e-8, starts at 0
+
+
+def set_learning_rates(state: Training) -> None:
+    config = state.config
+    progress = state.generator_steps / config.generator_steps  # in [0, 1)
+    factors = {"constant": 1.0, "linear": 1 - progress, "cosine": (1 + math.cos(math.pi * progress)) / 2}
+    for optimizer, lr in ((state.generator_optimizer, config.lr_generator), (state.critic_optimizer, config.lr_critic)):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * factors[config.lr_schedule]
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` takes CUDA where there is one. Raises ConfigError for a CUDA device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device={name!r}: torch sees {torch.cuda.device_count()} CUDA devices; use device=auto or cpu"
+        )
+    return device
+
+
+def choose_bf16(precision: str, device: torch.device) -> bool:
+    """Whether to autocast to bf16: as asked, or under ``auto`` where the hardware computes in it."""
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    # Elsewhere bf16 is emulated and slower than float32. The queries are torch-internal, hence the guard.
+    queries = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, query, lambda: False)() for query in queries)
+
+
+def machine(state: Training) -> dict[str, Any]:
+    """What a measured time depends on."""
+    cuda = state.device.type == "cuda"
+    return {
+        "processor": torch.cuda.get_device_name(state.device) if cuda else processor_name(),
+        "threads": torch.get_num_threads(),
+        "arithmetic": "bf16" if state.bf16 else "float32",
+        "torch": torch.__version__,
+    }
+
+
+def processor_name() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def describe(data: Dataset) -> dict[str, Any]:
+    """What a run records of its data. ``pixel_std`` is the diversity measure of ``measure`` on real images."""
+    some = to_unit_range(data.images[torch.randperm(len(data.images), generator=stream(0, "describe"))[:2000]])
+    return {
+        "name": data.name,
+        "fingerprint": data.fingerprint,
+        "num_images": len(data.images),
+        "shape": list(data.images.shape[1:]),
+        "skipped": len(data.skipped),
+        "pixel_std": some.std(dim=0).mean().item() if len(some) > 1 else 0.0,
+    }
+
+
+# ---- what is written ----
+
+NOT_MEASURED = {"critic_gradient_norm": None, "pixel_std": None}
+
+
+def clocks(state: Training) -> dict[str, Any]:
+    return {
+        "generator_steps": state.generator_steps,
+        "images_seen": state.images_seen,
+        "seconds": round(state.seconds, 3),
+    }
+
+
+def accumulate(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
+    sums[name] = sums[name] + value if name in sums else value
+
+
+def averages(sums: dict[str, Tensor], objective: Any) -> dict[str, float | None]:
+    """Mean losses since the last row; the one place where the loop waits for the device."""
+    names, values = list(sums), torch.stack([value.float() for value in sums.values()]).tolist()
+    total = dict(zip(names, values, strict=True))
+    critic_steps, steps = total.pop("critic_steps"), total.pop("steps")
+    generator_loss = total.pop("generator_loss") / steps
+    parts = {name: value / critic_steps for name, value in total.items()}
+    # score(real) - score(fake) estimates a distance for the Wasserstein objectives alone, up to the critic's scale
+    estimate = -(parts["loss_real"] + parts["loss_fake"]) if objective.wasserstein else None
+    losses = {"critic_loss": sum(parts.values()), "generator_loss": generator_loss}
+    return losses | parts | {"wasserstein_estimate": estimate}
+
+
+def measure(state: Training) -> dict[str, float]:
+    """The mean norm of the critic's gradient between real and fake images, and how much a fixed batch varies.
+
+    ``pixel_std`` is the standard deviation over 64 images from fixed latents, averaged over pixels: 0 when all images
+    are the same. Both read the nets in eval mode with streams of their own, so training is not disturbed.
+    """
+    chosen = torch.randperm(len(state.images), generator=stream(state.config.seed, "measured"))[:GRID_IMAGES]
+    real = to_unit_range(state.images[chosen.to(state.device)])
+    fake = sample(state)
+    x_hat = interpolate(real, fake[: len(real)], stream(state.config.seed, "measured", state.device))
+    x_hat.requires_grad_(True)
+    with in_eval_mode(state.critic), state.autocast():
+        (gradient,) = torch.autograd.grad(state.critic(x_hat).sum(), x_hat)
+    return {
+        "critic_gradient_norm": per_sample_norm(gradient).mean().item(),
+        "pixel_std": fake.std(dim=0).mean().item(),
+    }
+
+
+@torch.no_grad()
+def sample(state: Training, count: int = GRID_IMAGES) -> Tensor:
+    """``count`` images (count, C, H, W) in [-1, 1] from this seed's fixed latents, always the same ones."""
+    with in_eval_mode(state.sampler), state.autocast():
+        return state.sampler(fixed_latents(state.config, count).to(state.device))
+
+
+@contextlib.contextmanager
+def in_eval_mode(net: nn.Module) -> Iterator[None]:
+    training = net.training
+    net.eval()
+    try:
+        yield
+    finally:
+        net.train(training)
+
+
+def save_samples(state: Training, directory: Path) -> None:
+    from PIL import Image
+
+    (directory / "samples").mkdir(exist_ok=True)
+    grid = make_grid(to_uint8(sample(state)).cpu(), nrow=8, padding=2, pad_value=255)
+    path = directory / "samples" / f"step{state.generator_steps:07d}.png"
+    with runs.atomic_path(path) as temporary:
+        Image.fromarray(grid.permute(1, 2, 0).numpy()).save(temporary, format="PNG")
+
+
+_SAVED = ("generator", "critic", "sampler", "generator_optimizer", "critic_optimizer")
+
+
+def save_checkpoint(state: Training, directory: Path, sums: dict[str, Tensor]) -> None:
+    """All that a resume needs, in one file that is either the old or the new one, whenever the process dies."""
+    content = {
+        "hash": state.config.hash(),
+        "sums": sums,
+        "streams": {name: rng.get_state() for name, rng in state.streams.items()},
+        **clocks(state),
+        **{name: getattr(state, name).state_dict() for name in _SAVED},
+    }
+    with runs.atomic_path(directory / "checkpoint.pt") as temporary:
+        torch.save(content, temporary)
+    runs.save_generator(directory, state.sampler)
+
+
+def resume(state: Training, directory: Path) -> dict[str, Tensor] | None:
+    """Load the checkpoint into ``state`` and cut the history back to it; returns the unfinished sums, if there is one.
+
+    Raises RunError for a checkpoint that cannot be read or belongs to another config.
+    """
+    path = directory / "checkpoint.pt"
+    if not path.exists():
+        runs.cut_history(directory, 0)
+        return None
+    try:
+        content = torch.load(path, map_location=state.device, weights_only=True)
+        belongs = content["hash"] == state.config.hash()
+        for name in _SAVED:
+            getattr(state, name).load_state_dict(content[name])
+    except Exception as error:  # a corrupt file raises whatever its parser stumbles over
+        raise runs.RunError(f"{path} cannot be read ({error}); delete it to train this run from the start") from error
+    if not belongs:
+        raise runs.RunError(f"{path} belongs to another config; delete it to train this run from the start")
+    for name, rng in state.streams.items():
+        rng.set_state(content["streams"][name].cpu())
+    for name in clocks(state):
+        setattr(state, name, content[name])
+    runs.cut_history(directory, state.generator_steps)
+    return content["sums"]
+
+
+def weights_are_finite(state: Training) -> bool:
+    nets = (state.generator, state.critic)
+    return all(bool(torch.isfinite(parameter).all()) for net in nets for parameter in net.parameters())
+
+
+def with_progress(rows: Iterator[dict[str, Any]], config: RunConfig, every: float = 5.0) -> Iterator[dict[str, Any]]:
+    """Pass ``rows`` on, printing step, speed and time left at most once in ``every`` seconds, and at the end."""
+    first, printed = None, 0.0
+    for row in rows:
+        now, step = time.monotonic(), row["generator_steps"]
+        first = first or (step, now)
+        done = step == config.generator_steps
+        if done or now - printed >= every:
+            print(progress_line(config, step, step - first[0], now - first[1]), flush=True)
+            printed = now
+        yield row
+
+
+def progress_line(config: RunConfig, step: int, steps: int, seconds: float) -> str:
+    """One line for a person: where a run is, at the speed of its last ``steps`` steps in ``seconds``."""
+    line = f"{config.dataset} {config.method} seed {config.seed}: step {step:,}/{config.generator_steps:,}"
+    if steps and seconds:
+        left = (config.generator_steps - step) * seconds / steps
+        line += f"  {steps / seconds:.2f} steps/s  {int(left) // 60}:{int(left) % 60:02d} left"
+    return line

@@ -1,0 +1,58 @@
+"""Fixtures for all tests: a real browser, where there is one."""
+
+import shutil
+
+import pytest
+
+# a container may lack the sandbox and the GPU; the rest keeps Chromium from asking its own servers for anything
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """The system's Chromium; tests that need it are skipped where it is missing.
+
+    One start per module, not per session: while playwright runs, `asyncio.run` in any other test would fail.
+    """
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        pytest.skip(f"no browser: none of {', '.join(names)} is on the PATH")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="no browser: playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser_page(chromium):
+    """A function (path, size, scheme) → playwright page of that file, all closed at the end of the test.
+
+    `page.asked` lists the addresses that were requested, `page.problems` the console's errors and warnings.
+    """
+    contexts = []
+
+    def show(path, size=(1280, 800), scheme="light"):
+        context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(5000)
+        page.asked, page.problems = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("console", lambda m: page.problems.append(m.text) if m.type in ("error", "warning") else None)
+        page.goto(path.as_uri())
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
