@@ -19,7 +19,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torchvision.utils import make_grid
 
@@ -74,7 +76,8 @@ def train(config: RunConfig, directory: Path) -> Iterator[dict[str, Any]]:
         try:
             state = prepare(config, data.images)
             runs.write_status(directory, "running", pid=os.getpid(), machine=machine(state))
-            yield from loop(state, directory)
+            rows = loop(state, directory)
+            yield from to_tensorboard(rows, directory) if config.tensorboard else rows
         except (KeyboardInterrupt, GeneratorExit):
             if runs.read_status(directory)["status"] == "running":  # a reader may turn away after the last row
                 runs.write_status(directory, "interrupted", message="stopped by the user; the same command resumes it")
@@ -395,14 +398,36 @@ def in_eval_mode(net: nn.Module) -> Iterator[None]:
         net.train(training)
 
 
-def save_samples(state: Training, directory: Path) -> None:
-    from PIL import Image
+def samples_path(directory: Path, step: int) -> Path:
+    return directory / "samples" / f"step{step:07d}.png"
 
-    (directory / "samples").mkdir(exist_ok=True)
+
+def save_samples(state: Training, directory: Path) -> None:
+    path = samples_path(directory, state.generator_steps)
+    path.parent.mkdir(exist_ok=True)
     grid = make_grid(to_uint8(sample(state)).cpu(), nrow=8, padding=2, pad_value=255)
-    path = directory / "samples" / f"step{state.generator_steps:07d}.png"
     with runs.atomic_path(path) as temporary:
         Image.fromarray(grid.permute(1, 2, 0).numpy()).save(temporary, format="PNG")
+
+
+def to_tensorboard(rows: Iterator[dict[str, Any]], directory: Path) -> Iterator[dict[str, Any]]:
+    """Pass ``rows`` on, writing each and the sample grid of its step as TensorBoard events."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ConfigError("tensorboard=True needs the package tensorboard: pip install tensorboard") from error
+    writer = None
+    for row in rows:
+        step = row["generator_steps"]
+        # after a resume, events past the checkpoint are superseded
+        writer = writer or SummaryWriter(directory / "tensorboard", purge_step=step)
+        for name, value in row.items():
+            if value is not None:
+                writer.add_scalar(name, value, step)
+        if (grid := samples_path(directory, step)).exists():
+            writer.add_image("samples", np.asarray(Image.open(grid)), step, dataformats="HWC")
+        writer.flush()
+        yield row
 
 
 _SAVED = ("generator", "critic", "sampler", "generator_optimizer", "critic_optimizer")

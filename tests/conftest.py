@@ -1,8 +1,10 @@
-"""Fixtures for all tests: a real browser, where there is one."""
+"""Fixtures for all tests: a place of their own for caches, tiny images, and a real browser, where there is one."""
 
 import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
 
 # a container may lack the sandbox and the GPU; the rest keeps Chromium from asking its own servers for anything
 CHROMIUM_ARGS = [
@@ -56,3 +58,26 @@ def browser_page(chromium):
     yield show
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Decoded images of the tests stay out of the user's cache, and the user's data out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANCOMPARE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("GANCOMPARE_DATA", raising=False)
+        patch.delenv("GANCOMPARE_RESULTS", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory):
+    """A folder of 30 small colour images, a square on a dark ground, each in another place and colour."""
+    folder = tmp_path_factory.mktemp("squares")
+    rng = np.random.default_rng(0)
+    for i in range(30):
+        pixels = np.full((28, 28, 3), 20, np.uint8)
+        top, left = rng.integers(0, 16, size=2)
+        pixels[top : top + 12, left : left + 12] = rng.integers(100, 256, size=3)
+        Image.fromarray(pixels).save(folder / f"{i:02d}.png")
+    return folder

@@ -1,0 +1,291 @@
+"""models.py: shapes, ranges and weights against the published architecture, norms against their definitions."""
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from torch import nn
+
+from gancompare.models import CRITIC_NORMS, IMAGE_SIZES, Critic, Generator, initialize
+from gancompare.objectives import gradient_penalty
+
+PER_SAMPLE = ("none", "layer", "instance")  # norms that never mix samples
+
+
+def stream(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def random_tensor(seed, *shape, dtype=torch.float64):
+    return torch.randn(shape, generator=stream(seed), dtype=torch.float64).to(dtype)
+
+
+def small_critic(norm, seed=0, channels=1):
+    """In float64 and with weights of order 1 / √fan-in, so that no layer is nearly dead."""
+    critic = initialize(Critic(32, channels, base_channels=3, norm=norm), stream(seed)).double()
+    with torch.no_grad():
+        for parameter in critic.parameters():
+            parameter += 0.1 * random_tensor(parameter.numel(), *parameter.shape)
+    return critic
+
+
+def outputs_by_layer(net, x, kinds):
+    """The output of every layer of these kinds, in the order they run."""
+    seen = []
+    for module in net.modules():
+        if isinstance(module, kinds):
+            module.register_forward_hook(lambda module, inputs, output: seen.append((module, output.detach().clone())))
+    net(x)
+    return seen
+
+
+# shapes and ranges
+
+
+def test_image_sizes_and_norms_are_the_documented_ones():
+    assert IMAGE_SIZES == (28, 32, 64, 96, 128, 256)
+    assert CRITIC_NORMS == ("none", "layer", "instance", "batch")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("image_size", IMAGE_SIZES)
+def test_generator_makes_images_in_minus_one_to_one(image_size, channels):
+    generator = initialize(Generator(image_size, channels, latent_dim=5, base_channels=2), stream())
+    last = [module for module in generator.modules() if isinstance(module, nn.ConvTranspose2d)][-1]
+    with torch.no_grad():
+        last.weight.mul_(1000)  # as far from zero as training may bring it: the range is used up, and not left
+    images = generator(random_tensor(1, 3, 5, dtype=torch.float32))
+    assert images.shape == (3, channels, image_size, image_size)
+    assert images.dtype == torch.float32
+    assert images.abs().max() <= 1
+    assert images.min() < -0.9
+    assert images.max() > 0.9
+
+
+@pytest.mark.parametrize("norm", CRITIC_NORMS)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("image_size", IMAGE_SIZES)
+def test_critic_gives_one_unbounded_score_per_image(image_size, channels, norm):
+    critic = initialize(Critic(image_size, channels, base_channels=2, norm=norm), stream())
+    with torch.no_grad():
+        critic.score.weight.mul_(1e4)
+    images = random_tensor(1, 4, channels, image_size, image_size, dtype=torch.float32)
+    scores = critic(images)
+    assert scores.shape == (4,)
+    assert scores.dtype == torch.float32
+    assert torch.isfinite(scores).all()
+    assert scores.abs().max() > 1  # a sigmoid or tanh would end at 1
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Generator(image_size=48), "48"),
+        (lambda: Critic(image_size=48), "48"),
+        (lambda: Critic(norm="spectral"), "spectral"),
+    ],
+    ids=["generator size", "critic size", "critic norm"],
+)
+def test_what_cannot_be_built_is_refused_by_name(build, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        build()
+    choices = CRITIC_NORMS if message == "spectral" else IMAGE_SIZES
+    field = "critic_norm" if message == "spectral" else "image_size"
+    assert field in str(caught.value)
+    assert all(str(choice) in str(caught.value) for choice in choices)
+
+
+# the default architecture
+
+
+def test_default_generator_layers():
+    seen = outputs_by_layer(Generator(), torch.zeros(2, 128), (nn.Unflatten, nn.ConvTranspose2d))
+    assert [tuple(output.shape[1:]) for _, output in seen] == [
+        (512, 4, 4),
+        (256, 8, 8),
+        (128, 16, 16),
+        (64, 32, 32),
+        (3, 64, 64),
+    ]
+
+
+def test_default_critic_layers():
+    seen = outputs_by_layer(Critic(), torch.zeros(2, 3, 64, 64), (nn.Conv2d, nn.Linear))
+    assert [tuple(output.shape[1:]) for _, output in seen] == [
+        (64, 32, 32),
+        (128, 16, 16),
+        (256, 8, 8),
+        (512, 4, 4),
+        (1,),
+    ]
+
+
+def test_default_parameter_counts():
+    convolution = 4 * 4  # every kernel
+    stages = list(itertools.pairwise([64, 128, 256, 512]))
+    generator = 128 * 512 * 4 * 4 + 2 * 512  # linear without bias, norm
+    generator += sum(wide * narrow * convolution + 2 * narrow for narrow, wide in stages)  # no bias, but norm
+    generator += 64 * 3 * convolution + 3
+    critic = 3 * 64 * convolution + 64  # bias, no norm
+    critic += sum(narrow * wide * convolution + wide + 2 * wide for narrow, wide in stages)  # bias and norm
+    critic += 512 * 4 * 4 + 1
+    assert sum(p.numel() for p in Generator().parameters()) == generator
+    assert sum(p.numel() for p in Critic().parameters()) == critic
+
+
+@pytest.mark.parametrize("norm", CRITIC_NORMS)
+def test_critic_norm_stands_behind_every_convolution_but_the_first(norm):
+    kinds = (nn.Conv2d, nn.GroupNorm, nn.BatchNorm2d, nn.LeakyReLU)
+    names = [type(m).__name__ for m in Critic(norm=norm).modules() if isinstance(m, kinds)]
+    between = {"none": [], "batch": ["BatchNorm2d"]}.get(norm, ["GroupNorm"])
+    assert names == ["Conv2d", "LeakyReLU"] + 3 * ["Conv2d", *between, "LeakyReLU"]
+
+
+def test_leaky_slope_is_that_of_dcgan():
+    assert {m.negative_slope for m in Critic().modules() if isinstance(m, nn.LeakyReLU)} == {0.2}
+
+
+# weights
+
+
+def weight_layers(net):
+    return [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
+
+
+@pytest.mark.parametrize(("build", "count"), [(Generator, 5), (Critic, 5)])
+def test_initial_weights_are_normal_with_deviation_002(build, count):
+    layers = weight_layers(initialize(build(), stream()))
+    assert len(layers) == count
+    for layer in layers:
+        values = layer.weight.detach().double().flatten().numpy()
+        # five standard errors of a mean and of a standard deviation over so many normal values
+        assert abs(values.mean()) < 5 * 0.02 / np.sqrt(len(values))
+        assert abs(values.std() / 0.02 - 1) < 5 / np.sqrt(2 * len(values))
+        # and the shape; by chance one seed in ten thousand would fail for some layer
+        assert scipy.stats.kstest(values[:20_000] / 0.02, "norm").pvalue > 1e-5
+
+
+@pytest.mark.parametrize("net", [Generator(28, 1, 4, 2), *(Critic(28, 1, 2, norm) for norm in CRITIC_NORMS)])
+def test_initialize_resets_biases_and_norms(net):
+    with torch.no_grad():
+        for tensor in (*net.parameters(), *(b for b in net.buffers() if b.is_floating_point())):
+            tensor.fill_(3.0)
+    assert initialize(net, stream()) is net
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
+            assert (module.weight == 1).all()
+        if getattr(module, "bias", None) is not None:
+            assert (module.bias == 0).all()
+        if isinstance(module, nn.BatchNorm2d):
+            assert (module.running_mean == 0).all()
+            assert (module.running_var == 1).all()
+
+
+@pytest.mark.parametrize("build", [Generator, Critic])
+def test_weights_depend_on_the_seed_alone(build):
+    def weights(seed, global_seed):
+        torch.manual_seed(global_seed)
+        net = build(28, 1, base_channels=2)
+        state = torch.get_rng_state()
+        initialize(net, stream(seed))
+        assert torch.equal(torch.get_rng_state(), state)  # the global generator is not drawn from
+        return [layer.weight for layer in weight_layers(net)]
+
+    with torch.random.fork_rng(devices=[]):
+        first, same, other = weights(1, 10), weights(1, 20), weights(2, 10)
+    assert all(torch.equal(a, b) for a, b in zip(first, same, strict=True))
+    assert all(not torch.equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+# what a norm mixes
+
+
+@pytest.mark.parametrize("norm", CRITIC_NORMS)
+def test_which_norms_make_a_score_depend_on_the_other_samples(norm):
+    critic = small_critic(norm).train()
+    images = random_tensor(1, 4, 1, 32, 32)
+    changed = torch.cat([images[:1], 5 * random_tensor(2, 3, 1, 32, 32)])
+    before, after = critic(images)[0].item(), critic(changed)[0].item()
+    if norm in PER_SAMPLE:
+        # float64; kernels may sum a different batch in another order
+        assert after == pytest.approx(before, rel=1e-10)
+        assert critic(images[:1])[0].item() == pytest.approx(before, rel=1e-10)
+    else:
+        assert abs(after - before) > 1e-3 * abs(before)
+
+
+@pytest.mark.parametrize(
+    ("norm", "axes"),
+    [("layer", (1, 2, 3)), ("instance", (2, 3)), ("batch", (0, 2, 3))],
+)
+def test_critic_norm_is_taken_over_the_documented_axes(norm, axes):
+    """(x − mean) / √(var + 1e-5) over these axes, by numpy, of what the convolution before gave."""
+    critic = initialize(Critic(32, 1, base_channels=3, norm=norm), stream()).double()
+    kinds = (nn.Conv2d, nn.GroupNorm, nn.BatchNorm2d)
+    seen = outputs_by_layer(critic, random_tensor(1, 4, 1, 32, 32), kinds)
+    pairs = [(a[1], b[1]) for a, b in itertools.pairwise(seen) if not isinstance(b[0], nn.Conv2d)]
+    assert len(pairs) == 2
+    for before, after in pairs:
+        x = before.numpy()
+        expected = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-5)
+        # float64, one division by a deviation of some 0.1: a few digits of sixteen are lost
+        assert after.numpy() == pytest.approx(expected, abs=1e-10)
+
+
+# gradients
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("norm", CRITIC_NORMS)
+def test_double_backward_is_finite_through_every_norm(norm, channels):
+    critic = initialize(Critic(28, channels, base_channels=2, norm=norm), stream())
+    real, fake = (random_tensor(seed, 4, channels, 28, 28, dtype=torch.float32) for seed in (1, 2))
+    loss = critic(real).mean() - critic(fake).mean() + gradient_penalty(critic, real, fake, stream())
+    loss.backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in critic.parameters())
+    assert all((layer.weight.grad != 0).any() for layer in weight_layers(critic))
+
+
+@pytest.mark.parametrize("norm", CRITIC_NORMS)
+def test_critic_gradients_agree_with_finite_differences(norm):
+    """First derivatives, and second ones because the penalty needs them, along random directions."""
+    critic = initialize(Critic(28, 1, base_channels=2, norm=norm), stream()).double()
+    with torch.no_grad():
+        for layer in weight_layers(critic):
+            layer.weight.mul_(10)  # gradients of order 1 rather than 1e-4
+    images = random_tensor(1, 2, 1, 28, 28).requires_grad_(True)
+
+    def penalised(*weights):
+        names = [name for name, _ in critic.named_parameters()]
+        return torch.func.functional_call(critic, dict(zip(names, weights, strict=True)), images)
+
+    # central steps of 1e-6 in float64 are right to about 1e-9; a kink of LeakyReLU that is crossed shows as 1e-6
+    assert torch.autograd.gradcheck(critic, images, atol=1e-5, fast_mode=True)
+    assert torch.autograd.gradcheck(penalised, tuple(critic.parameters()), atol=1e-5, fast_mode=True)
+    assert torch.autograd.gradgradcheck(critic, images, atol=1e-5, fast_mode=True)
+
+
+# precision
+
+
+@pytest.mark.parametrize("norm", CRITIC_NORMS)
+def test_scores_and_images_are_float32_under_bf16_autocast(norm):
+    generator = initialize(Generator(28, 1, 4, 2), stream())
+    critic = initialize(Critic(28, 1, 2, norm), stream())
+    inner = outputs_by_layer(critic, torch.zeros(2, 1, 28, 28), nn.Conv2d)
+    inner.clear()
+    with torch.autocast("cpu", torch.bfloat16):
+        images = generator(random_tensor(1, 8, 4, dtype=torch.float32))
+        scores = critic(random_tensor(2, 8, 1, 28, 28, dtype=torch.float32))
+    assert {output.dtype for _, output in inner} == {torch.bfloat16}  # autocast did reach the convolutions
+    assert (images.dtype, scores.dtype) == (torch.float32, torch.float32)
+    # the last product is made in float32 too: its results are not among the few numbers bf16 has
+    assert (scores != scores.bfloat16().float()).any()
+
+
+def test_float64_stays_float64():
+    images = Generator(28, 1, 4, 2).double()(random_tensor(1, 2, 4))
+    assert images.dtype == torch.float64
+    assert Critic(28, 1, 2).double()(images).dtype == torch.float64

@@ -1,0 +1,253 @@
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from gancompare import runs
+from gancompare.config import RunConfig
+from gancompare.models import Generator, initialize
+
+DATA = {"fingerprint": "a" * 16, "num_images": 10, "pixel_std": 0.4}
+SMOKE = RunConfig(profile="smoke")
+
+
+def make_run(results, study="s", status="complete", **fields):
+    config = RunConfig(profile="smoke", **fields)
+    directory = runs.run_directory(results, study, config)
+    directory.mkdir(parents=True)
+    runs.begin(directory, config, DATA)
+    runs.write_status(directory, status, generator_steps=4, images_seen=32, seconds=2.0)
+    return directory
+
+
+def test_run_directory_is_study_dataset_method_seed(tmp_path):
+    directory = runs.run_directory(tmp_path, "mine", RunConfig(dataset="mnist", method="gan", seed=7))
+    assert directory == tmp_path / "mine" / "mnist" / "gan" / "seed7"
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "a b"])
+def test_study_name_cannot_leave_the_results_directory(tmp_path, name):
+    with pytest.raises(runs.RunError, match="study name"):
+        runs.run_directory(tmp_path, name, SMOKE)
+
+
+def test_atomic_write_keeps_the_old_file_when_writing_fails(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), runs.atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]  # and leaves nothing beside it
+
+
+def test_config_survives_the_disk(tmp_path):
+    directory = make_run(tmp_path, method="wgan", clip=0.5)
+    assert RunConfig.from_dict(runs.read_config(directory)["config"]) == RunConfig(
+        profile="smoke", method="wgan", clip=0.5
+    )
+
+
+def test_begin_refuses_another_config_and_names_the_field(tmp_path):
+    directory = make_run(tmp_path)
+    with pytest.raises(runs.RunError, match="batch_size is 8 there, 16 now"):
+        runs.begin(directory, RunConfig(profile="smoke", batch_size=16), DATA)
+
+
+def test_begin_refuses_other_images(tmp_path):
+    directory = make_run(tmp_path)
+    with pytest.raises(runs.RunError, match="other images"):
+        runs.begin(directory, SMOKE, DATA | {"fingerprint": "b" * 16})
+
+
+@pytest.mark.parametrize(
+    ("status", "left"), [("complete", False), ("diverged", False), ("interrupted", True), ("failed", True)]
+)
+def test_begin_says_whether_training_is_left(tmp_path, status, left):
+    directory = make_run(tmp_path, status=status)
+    assert runs.begin(directory, SMOKE, DATA) is left
+
+
+def test_logging_options_do_not_make_another_run(tmp_path):
+    directory = make_run(tmp_path)
+    assert runs.begin(directory, RunConfig(profile="smoke", log_every=3), DATA) is False
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{half", "cannot be read"),
+        ("[]", "not a JSON object"),
+        (json.dumps({"format": runs.FORMAT + 1, "version": "9"}), "newer than"),
+        (json.dumps({"format": runs.FORMAT}), "lacks config"),
+    ],
+)
+def test_a_broken_config_file_is_named(tmp_path, content, message):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(runs.RunError, match=message) as error:
+        runs.read_config(tmp_path)
+    assert str(tmp_path) in str(error.value)
+
+
+def test_history_is_cut_at_the_checkpoint_and_at_a_torn_line(tmp_path):
+    for step in (1, 2, 3):
+        runs.append_history(tmp_path, {"generator_steps": step, "loss": step / 10})
+    with open(tmp_path / "history.csv", "a") as file:
+        file.write("4,0.")  # as a kill leaves it
+    runs.cut_history(tmp_path, 2)
+    runs.append_history(tmp_path, {"generator_steps": 3, "loss": 9.0})
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history["generator_steps"].tolist() == [1, 2, 3]
+    assert history["loss"].tolist() == [0.1, 0.2, 9.0]
+
+
+def test_history_with_a_torn_header_starts_anew(tmp_path):
+    (tmp_path / "history.csv").write_text("generator_st")
+    runs.cut_history(tmp_path, 0)
+    assert not (tmp_path / "history.csv").exists()
+
+
+def _hold_for_ever(directory, ready):
+    with runs.hold(directory, "study 'x'"):
+        ready.set()
+        time.sleep(60)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills a process with SIGKILL")
+def test_a_held_directory_names_its_holder_until_that_process_dies(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    process = context.Process(target=_hold_for_ever, args=(tmp_path, ready))
+    process.start()
+    try:
+        assert ready.wait(60)
+        with pytest.raises(runs.RunError, match=f"process {process.pid}"), runs.hold(tmp_path, "study 'x'"):
+            pass
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+    with runs.hold(tmp_path, "study 'x'"):  # a dead process holds nothing
+        pass
+
+
+def test_load_generator_gives_the_saved_weights(tmp_path):
+    directory = make_run(tmp_path)
+    net = initialize(Generator(28, 1, 16, 4), torch.Generator().manual_seed(1)).eval()
+    runs.save_generator(directory, net)
+    loaded = runs.load_generator(directory)
+    z = torch.randn(3, loaded.latent_dim, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(loaded(z), net(z), rtol=0, atol=0)
+    assert not loaded.training
+    assert set(load_file(directory / "generator.safetensors")) == set(net.state_dict())
+
+
+def test_load_generator_falls_back_to_the_checkpoint(tmp_path):
+    directory = make_run(tmp_path)
+    net = initialize(Generator(28, 1, 16, 4), torch.Generator().manual_seed(1))
+    torch.save({"sampler": net.state_dict()}, directory / "checkpoint.pt")
+    torch.testing.assert_close(runs.load_generator(directory).state_dict(), net.state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (lambda d: None, "no generator weights"),
+        (lambda d: (d / "generator.safetensors").write_bytes(b"\xff" * 100), "cannot be read"),
+        (lambda d: runs.save_generator(d, Generator(28, 1, 17, 4)), "cannot be read"),
+        (lambda d: (d / "config.json").unlink(), "holds no run"),
+    ],
+)
+def test_load_generator_says_what_is_wrong(tmp_path, prepare, message):
+    directory = make_run(tmp_path)
+    prepare(directory)
+    with pytest.raises(runs.RunError, match=message):
+        runs.load_generator(directory)
+
+
+def test_a_pickle_in_place_of_a_checkpoint_is_not_run(tmp_path):
+    class Payload:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    directory = make_run(tmp_path)
+    torch.save({"sampler": Payload()}, directory / "checkpoint.pt")
+    with pytest.raises(runs.RunError, match="cannot be read"):
+        runs.load_generator(directory)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_load_study_has_a_row_per_run_and_load_histories_a_long_table(tmp_path):
+    for method in ("gan", "wgan"):
+        for seed in (0, 1):
+            directory = make_run(tmp_path, method=method, seed=seed)
+            runs.append_history(directory, {"generator_steps": 2, "loss": float(seed)})
+    study = runs.load_study(tmp_path, "s")
+    assert len(study) == 4
+    assert set(study["method"]) == {"gan", "wgan"}
+    assert study["num_images"].eq(10).all()
+    histories = runs.load_histories(study)
+    assert len(histories) == 4
+    assert histories.loc[histories["seed"] == 1, "loss"].tolist() == [1.0, 1.0]
+
+
+def test_a_missing_study_lists_those_there_are(tmp_path):
+    make_run(tmp_path, study="there")
+    with pytest.raises(runs.RunError, match="studies there: there"):
+        runs.load_study(tmp_path, "absent")
+
+
+def test_differing_fields_shows_exactly_what_is_not_shared(tmp_path):
+    make_run(tmp_path, method="gan")
+    make_run(tmp_path, method="wgan", clip=0.02)
+    table = runs.differing_fields(runs.load_study(tmp_path, "s"))
+    assert set(table.index) == {"n_critic", "clip"}
+    assert table.loc["n_critic", ("mnist5k", "gan")] == "1"
+    assert table.loc["clip", ("mnist5k", "wgan")] == "0.02"
+
+
+def test_cost_table_divides_time_by_steps(tmp_path):
+    make_run(tmp_path, method="gan")
+    directory = make_run(tmp_path, method="wgan")
+    runs.write_status(directory, "complete", seconds=8.0)
+    costs = runs.cost_table(runs.load_study(tmp_path, "s"))
+    assert costs.loc[("mnist5k", "gan"), "ms_per_generator_step"] == 500  # 2 s over 4 steps
+    assert costs.loc[("mnist5k", "wgan"), "times_the_first_method"] == 4
+
+
+def test_results_directory_follows_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANCOMPARE_RESULTS", str(tmp_path / "elsewhere"))
+    assert runs.results_directory() == tmp_path / "elsewhere"
+
+
+HIDDEN = ["papermill", "jupyterlab", "ipywidgets", "nbconvert", "mlxtend", "seaborn", "safetensors", "IPython"]
+TRAIN_WITHOUT = """
+import sys, importlib.abc
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.split(".")[0] in {hidden!r}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Refuse())
+from gancompare.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_server_with_the_bare_packages_can_train(tmp_path, image_folder):
+    command = ["run", "--no-notebook", "--profile=smoke", f"--dataset={image_folder}", "--image-size=28"]
+    result = subprocess.run(
+        [sys.executable, "-c", TRAIN_WITHOUT.format(hidden=HIDDEN), *command, f"--results={tmp_path}"],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    (status,) = tmp_path.glob("*/*/*/*/status.json")
+    assert json.loads(status.read_text())["status"] == "complete"
+    assert runs.load_generator(status.parent)(torch.zeros(2, 16)).shape == (2, 3, 28, 28)

@@ -1,0 +1,448 @@
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from gancompare import runs, train
+from gancompare.config import ConfigError, RunConfig
+from gancompare.data import load_dataset
+from gancompare.objectives import METHODS, WGANGP
+
+
+@pytest.fixture
+def smoke(image_folder):
+    """A function from fields to a config of a tiny run on 27 images (30 less the held-out ones)."""
+    return lambda **fields: RunConfig(
+        **{"profile": "smoke", "dataset": str(image_folder), "image_size": 28, "channels": 1} | fields
+    )
+
+
+def run(config, directory):
+    return list(train.train(config, directory))
+
+
+def weights(directory):
+    return load_file(directory / "generator.safetensors")
+
+
+def assert_same_bits(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+def prepared(config):
+    return train.prepare(config, load_dataset(config.dataset, config.image_size, config.channels).images)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_trains_and_records(smoke, tmp_path, method):
+    config = smoke(method=method)
+    rows = run(config, tmp_path)
+    assert [row["generator_steps"] for row in rows] == [1, 2, 3, 4]
+    assert runs.read_status(tmp_path)["status"] == "complete"
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history["generator_steps"].tolist() == [1, 2, 3, 4]
+    assert history["images_seen"].iloc[-1] == 4 * config.n_critic * config.batch_size
+    assert history["seconds"].is_monotonic_increasing
+    assert history["pixel_std"].notna().tolist() == [False, True, False, True]  # evaluate_every=2
+    parts = [name for name in history if name.startswith("loss_")]
+    np.testing.assert_allclose(history["critic_loss"], history[parts].sum(axis=1), rtol=1e-6)  # six printed digits
+    is_wasserstein = method in ("wgan", "wgan-gp")
+    assert history["wasserstein_estimate"].notna().all() == is_wasserstein
+    if is_wasserstein:  # E[D(real)] - E[D(fake)], the penalty left out
+        estimate = -history["loss_real"] - history["loss_fake"]
+        np.testing.assert_allclose(history["wasserstein_estimate"], estimate, rtol=1e-6)
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [
+        "step0000000.png",
+        "step0000002.png",
+        "step0000004.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"method": "gan"}, 4),
+        ({"method": "wgan"}, 20),
+        ({"method": "wgan-gp", "n_critic": 3}, 12),
+        ({"method": "gan", "n_critic": 2, "warmup_generator_steps": 1, "warmup_critic_steps": 7}, 7 + 3 * 2),
+    ],
+)
+def test_critic_steps_per_generator_step(smoke, tmp_path, monkeypatch, fields, expected):
+    calls = {"critic": 0, "generator": 0}
+
+    def counted(name, function):
+        def call(*arguments):
+            calls[name] += 1
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(train, "critic_step", counted("critic", train.critic_step))
+    monkeypatch.setattr(train, "generator_step", counted("generator", train.generator_step))
+    run(smoke(**fields), tmp_path)
+    assert calls == {"critic": expected, "generator": 4}
+
+
+def test_a_critic_step_leaves_the_generator_alone(smoke):
+    state = prepared(smoke())
+    before = [p.clone() for p in state.generator.parameters()]
+    critic_before = [p.clone() for p in state.critic.parameters()]
+    train.critic_step(state, train.next_real(state))
+    assert all(p.grad is None for p in state.generator.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(before, state.generator.parameters(), strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(critic_before, state.critic.parameters(), strict=True))
+
+
+def test_a_generator_step_leaves_the_critic_alone(smoke):
+    state = prepared(smoke())
+    before = [p.clone() for p in state.critic.parameters()]
+    generator_before = [p.clone() for p in state.generator.parameters()]
+    train.generator_step(state)
+    assert all(p.grad is None for p in state.critic.parameters())
+    assert all(p.requires_grad for p in state.critic.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(before, state.critic.parameters(), strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(generator_before, state.generator.parameters(), strict=True))
+
+
+def test_clipped_weights_stay_in_bounds_after_every_critic_step(smoke):
+    state = prepared(smoke(method="wgan", clip=0.003, lr_critic=0.1))
+    for _ in range(3):
+        train.critic_step(state, train.next_real(state))
+        largest = max(p.abs().max().item() for p in state.critic.parameters())
+        assert largest == pytest.approx(0.003)  # never beyond; and a rate this high must have reached it
+
+
+def textbook_iteration(config, images):
+    """One iteration of Algorithm 1 of Gulrajani et al. written plainly: no fused or channels-last code, separate passes."""
+    fresh = train.prepare(config, images)
+    generator, critic = fresh.generator, fresh.critic
+    generator.to(memory_format=torch.contiguous_format)
+    critic.to(memory_format=torch.contiguous_format)
+    betas = (config.beta1, config.beta2)
+    critic_optimizer = torch.optim.Adam(critic.parameters(), lr=config.lr_critic, betas=betas, foreach=False)
+    generator_optimizer = torch.optim.Adam(generator.parameters(), lr=config.lr_generator, betas=betas, foreach=False)
+    latent, epsilon_rng = train.stream(config.seed, "latent"), train.stream(config.seed, "interpolation")
+    order = torch.cat([torch.randperm(len(images), generator=train.stream(config.seed, f"order/{e}")) for e in range(9)])
+    for step in range(config.n_critic):
+        real = images[order[step * config.batch_size :][: config.batch_size]].float() / 127.5 - 1
+        z = torch.randn(config.batch_size, config.latent_dim, generator=latent)
+        fake = generator(z).detach()
+        epsilon = torch.rand(config.batch_size, 1, 1, 1, generator=epsilon_rng)
+        x_hat = (epsilon * real + (1 - epsilon) * fake).requires_grad_(True)
+        gradient = torch.autograd.grad(critic(x_hat).sum(), x_hat, create_graph=True)[0]
+        penalty = ((gradient.reshape(config.batch_size, -1).norm(dim=1) - 1) ** 2).mean()
+        loss = critic(fake).mean() - critic(real).mean() + config.penalty_weight * penalty
+        critic_optimizer.zero_grad()
+        loss.backward()
+        critic_optimizer.step()
+    z = torch.randn(config.batch_size, config.latent_dim, generator=latent)
+    generator_optimizer.zero_grad()
+    (-critic(generator(z)).mean()).backward()
+    generator_optimizer.step()
+    return generator, critic
+
+
+def test_one_iteration_equals_the_textbook(smoke, tmp_path):
+    # SGD-like Adam steps turn a gradient of rounding size into a full step, so the comparison is made on the weights
+    # after steps of 2e-4: a relative error of 1e-4 in a step moves a weight by 2e-8.
+    config = smoke(generator_steps=1, ema_decay=0.0, n_critic=2, beta2=0.999)
+    images = load_dataset(config.dataset, 28, 1).images
+    generator, critic = textbook_iteration(config, images)
+    run(config, tmp_path)
+    ours = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    for net, name in ((generator, "generator"), (critic, "critic")):
+        for key, expected in net.state_dict().items():
+            torch.testing.assert_close(ours[name][key], expected, rtol=1e-4, atol=2e-6, msg=lambda m, key=key: f"{key}: {m}")
+
+
+def test_drawing_and_measuring_do_not_move_training(smoke, tmp_path):
+    rarely = {"log_every": 99, "sample_every": 99, "evaluate_every": 99, "checkpoint_every": 99}
+    often = {"log_every": 1, "sample_every": 1, "evaluate_every": 1, "checkpoint_every": 1}
+    run(smoke(critic_norm="batch", **rarely), tmp_path / "rarely")
+    run(smoke(critic_norm="batch", **often), tmp_path / "often")
+    assert_same_bits(weights(tmp_path / "rarely"), weights(tmp_path / "often"))
+
+
+def test_the_global_random_state_plays_no_part(smoke, tmp_path):
+    torch.manual_seed(1)
+    run(smoke(), tmp_path / "one")
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    run(smoke(), tmp_path / "two")
+    assert_same_bits(weights(tmp_path / "one"), weights(tmp_path / "two"))
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_another_seed_is_another_run(smoke, tmp_path):
+    run(smoke(), tmp_path / "one")
+    run(smoke(seed=1), tmp_path / "two")
+    assert not torch.equal(weights(tmp_path / "one")["project.weight"], weights(tmp_path / "two")["project.weight"])
+
+
+RESUMABLE = [
+    {"method": "wgan-gp", "horizontal_flip": True, "lr_schedule": "cosine"},
+    {"method": "wgan", "optimizer": "rmsprop", "critic_norm": "batch", "ema_decay": 0.0},
+]
+
+
+@pytest.mark.parametrize("fields", RESUMABLE, ids=lambda fields: fields["method"])
+def test_an_interrupted_run_resumes_to_the_same_bits(smoke, tmp_path, fields):
+    config = smoke(generator_steps=12, checkpoint_every=5, log_every=3, **fields)
+    run(config, tmp_path / "whole")
+    rows = train.train(config, tmp_path / "parts")
+    while next(rows)["generator_steps"] < 8:  # past the checkpoint at 5, so steps 6 to 8 are made twice
+        pass
+    rows.close()
+    assert runs.read_status(tmp_path / "parts")["status"] == "interrupted"
+    run(config, tmp_path / "parts")
+    assert_same_bits(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+    whole, parts = (pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("whole", "parts"))
+    pd.testing.assert_frame_equal(whole, parts)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills a process with SIGKILL")
+def test_a_killed_run_resumes_to_the_same_bits(smoke, tmp_path):
+    config = smoke(generator_steps=60, n_critic=2, checkpoint_every=7, log_every=2)
+    fields = [f"--{n.replace('_', '-')}={v}" for n, v in config.to_dict().items() if not isinstance(v, bool)]
+    command = [sys.executable, "-m", "gancompare", "run", "--no-notebook", "--study=s", *fields]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+
+    def start(results):
+        return subprocess.Popen(
+            [*command, f"--results={results}"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    directory = runs.run_directory(tmp_path / "killed", "s", config)
+    process = start(tmp_path / "killed")
+    deadline = time.monotonic() + 120
+    while runs.read_status(directory)["generator_steps"] < 16 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert runs.read_status(directory)["status"] == "running"  # it had no chance to say otherwise
+    for results in ("killed", "whole"):
+        process = start(tmp_path / results)
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output.decode()
+    assert_same_bits(weights(directory), weights(runs.run_directory(tmp_path / "whole", "s", config)))
+
+
+def test_a_finished_run_is_not_trained_again(smoke, tmp_path):
+    run(smoke(), tmp_path)
+    before = (tmp_path / "generator.safetensors").stat().st_mtime_ns
+    assert run(smoke(), tmp_path) == []
+    assert (tmp_path / "generator.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_non_finite_loss_ends_the_run_as_diverged(smoke, tmp_path, monkeypatch):
+    class Breaks(WGANGP):
+        def generator_loss(self, critic, fake):
+            calls.append(1)
+            return super().generator_loss(critic, fake) * (float("nan") if len(calls) == 5 else 1.0)
+
+    calls = []
+    monkeypatch.setitem(METHODS, "breaks", Breaks)
+    config = smoke(method="breaks", generator_steps=50)
+    rows = run(config, tmp_path)
+    status = runs.read_status(tmp_path)
+    assert status["status"] == "diverged"
+    assert "generator_loss not finite at generator step 5" in status["message"]
+    assert [row["generator_steps"] for row in rows] == [1, 2, 3, 4, 5]
+    assert math.isnan(pd.read_csv(tmp_path / "history.csv")["generator_loss"].iloc[-1])
+    assert all(torch.isfinite(tensor).all() for tensor in weights(tmp_path).values())  # of the checkpoint at step 4
+    assert run(config, tmp_path) == []  # a result, not something to try again
+
+
+def test_poisoned_weights_do_not_replace_a_good_checkpoint(smoke, tmp_path, monkeypatch):
+    step = train.generator_step
+
+    def poison(state):
+        loss = step(state)
+        if state.generator_steps == 3:  # in the fourth step, whose loss is still finite
+            state.generator.project.weight.data[0, 0] = float("inf")
+        return loss
+
+    monkeypatch.setattr(train, "generator_step", poison)
+    run(smoke(), tmp_path)
+    assert runs.read_status(tmp_path)["status"] == "diverged"
+    assert all(torch.isfinite(tensor).all() for tensor in weights(tmp_path).values())
+
+
+def test_an_error_is_recorded_and_raised(smoke, tmp_path, monkeypatch):
+    def fail(state):
+        raise ZeroDivisionError("on purpose")
+
+    monkeypatch.setattr(train, "generator_step", fail)
+    with pytest.raises(ZeroDivisionError):
+        run(smoke(), tmp_path)
+    status = runs.read_status(tmp_path)
+    assert (status["status"], status["message"]) == ("failed", "ZeroDivisionError: on purpose")
+
+
+def test_out_of_memory_names_what_to_lower(smoke, tmp_path, monkeypatch):
+    def fail(state):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(train, "generator_step", fail)
+    with pytest.raises(runs.RunFailed, match="batch_size=8"):
+        run(smoke(), tmp_path)
+
+
+def test_a_corrupt_checkpoint_is_named(smoke, tmp_path):
+    config = smoke(generator_steps=6)
+    rows = train.train(config, tmp_path)
+    while next(rows)["generator_steps"] < 4:
+        pass
+    rows.close()
+    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(runs.RunError, match=r"checkpoint\.pt cannot be read"):
+        run(config, tmp_path)
+
+
+def test_a_run_in_use_is_refused(smoke, tmp_path):
+    rows = train.train(smoke(), tmp_path)
+    next(rows)
+    with pytest.raises(runs.RunError, match=f"process {os.getpid()}"):
+        run(smoke(), tmp_path)
+    rows.close()
+
+
+def test_each_epoch_shows_every_image_once_in_the_same_order_for_all_methods(smoke):
+    order = {}
+    for method in ("gan", "wgan-gp"):
+        state = prepared(smoke(method=method, batch_size=10))  # 27 images: batches run over the ends of epochs
+        order[method] = torch.cat([train.next_real(state).flatten(1) for _ in range(27)])
+        assert order[method].shape[0] == 10 * 27
+    assert torch.equal(order["gan"], order["wgan-gp"])
+    epochs = order["gan"].reshape(10, 27, -1)
+    images = prepared(smoke()).images.flatten(1).float() / 127.5 - 1
+    expected = sorted(map(tuple, images.tolist()))
+    for epoch in epochs:
+        assert sorted(map(tuple, epoch.tolist())) == expected
+    assert not torch.equal(epochs[0], epochs[1])
+
+
+def test_a_batch_larger_than_the_data_works(smoke):
+    state = prepared(smoke(batch_size=100))
+    assert train.next_real(state).shape == (100, 1, 28, 28)
+    assert state.images_seen == 100
+
+
+def test_mirrored_images_are_the_images_or_their_mirrors(smoke):
+    plain, mirrored = prepared(smoke(batch_size=27)), prepared(smoke(batch_size=27, horizontal_flip=True))
+    a, b = train.next_real(plain), train.next_real(mirrored)
+    same, flipped = (a == b).flatten(1).all(1), (a.flip(3) == b).flatten(1).all(1)
+    assert (same | flipped).all()
+    assert same.any()
+    assert flipped.any()
+
+
+def test_the_moving_average_is_the_formula(smoke):
+    state = prepared(smoke(ema_decay=0.5))
+    state.generator_steps = 100  # past the short memory of the first steps
+    before = {name: p.clone() for name, p in state.sampler.named_parameters()}
+    for p in state.generator.parameters():
+        p.data += 1.0
+    state.generator.layers[0].running_mean += 3.0
+    train.update_average(state)
+    for name, p in state.sampler.named_parameters():
+        current = dict(state.generator.named_parameters())[name]
+        torch.testing.assert_close(p, 0.5 * before[name] + 0.5 * current)
+    assert torch.equal(state.sampler.layers[0].running_mean, state.generator.layers[0].running_mean)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"), [("constant", (1, 1, 1)), ("linear", (1, 0.5, 0.25)), ("cosine", (1, 0.5, 0.146447))]
+)
+def test_learning_rate_schedules(smoke, schedule, factors):
+    state = prepared(smoke(lr_schedule=schedule, lr_critic=2e-3, generator_steps=100))
+    for step, factor in zip((0, 50, 75), factors, strict=True):
+        state.generator_steps = step
+        train.set_learning_rates(state)
+        assert state.critic_optimizer.param_groups[0]["lr"] == pytest.approx(2e-3 * factor, rel=1e-5)
+
+
+def test_measures_have_their_closed_forms(smoke, monkeypatch):
+    state = prepared(smoke())
+    weight = torch.randn(28 * 28, generator=torch.Generator().manual_seed(0))
+    state.critic.forward = lambda x: x.flatten(1) @ weight  # its gradient is the weight, everywhere
+    state.sampler.forward = lambda z: torch.full((len(z), 1, 28, 28), 0.3)  # a collapsed generator
+    measured = train.measure(state)
+    assert measured["critic_gradient_norm"] == pytest.approx(weight.norm().item(), rel=1e-5)
+    assert measured["pixel_std"] == pytest.approx(0, abs=1e-7)
+    state.sampler.forward = lambda z: torch.where(torch.arange(len(z)) % 2 == 0, 1.0, -1.0).reshape(-1, 1, 1, 1)
+    assert train.measure(state)["pixel_std"] == pytest.approx(math.sqrt(64 / 63))  # half at 1, half at -1
+
+
+def test_bf16_trains_on_any_processor(smoke, tmp_path):
+    rows = run(smoke(precision="bf16"), tmp_path)
+    assert runs.read_status(tmp_path)["machine"]["arithmetic"] == "bf16"
+    assert all(math.isfinite(row["critic_loss"]) for row in rows)
+    assert all(tensor.dtype == torch.float32 for name, tensor in weights(tmp_path).items() if name.endswith("weight"))
+
+
+def test_bf16_penalty_gradients_agree_with_float32(smoke):
+    gradients = {}
+    for precision in ("float32", "bf16"):
+        state = prepared(smoke(precision=precision, base_channels=16))
+        train.critic_step(state, train.next_real(state))
+        gradients[precision] = torch.cat([p.grad.flatten() for p in state.critic.parameters()])
+    # bf16 keeps 8 bits, errors of single entries reach 10 %; the direction must agree
+    assert torch.cosine_similarity(gradients["float32"], gradients["bf16"], dim=0) > 0.98
+
+
+def test_a_missing_cuda_device_is_named(smoke, tmp_path):
+    with pytest.raises(ConfigError, match="cuda:99"):
+        run(smoke(device="cuda:99"), tmp_path)
+
+
+def test_tensorboard_events_hold_the_history(smoke, tmp_path):
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    rows = run(smoke(tensorboard=True), tmp_path)
+    events = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [e.value for e in events.Scalars("critic_loss")] == pytest.approx([row["critic_loss"] for row in rows])
+    assert [e.step for e in events.Images("samples")] == [2, 4]
+
+
+def test_progress_line_shows_step_speed_and_time_left(smoke):
+    line = train.progress_line(smoke(generator_steps=1000), 400, 200, 10.0)
+    assert "step 400/1,000" in line
+    assert "20.00 steps/s" in line
+    assert "0:30 left" in line
+
+
+def test_with_progress_passes_rows_on_and_prints_few_lines(smoke, capsys):
+    rows = [{"generator_steps": step} for step in range(1, 51)]
+    assert list(train.with_progress(iter(rows), smoke(generator_steps=50), every=60)) == rows
+    assert len(capsys.readouterr().out.splitlines()) == 2  # the first and the last
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("method", METHODS)
+def test_cuda_takes_the_same_first_step_as_the_cpu(smoke, tmp_path, method):
+    losses = {}
+    for device in ("cpu", "cuda"):
+        state = prepared(smoke(method=method, device=device, precision="float32"))
+        for rng in ("latent", "interpolation"):  # CUDA draws other numbers from one seed
+            state.streams[rng] = train.stream(0, rng, device)
+        real = train.next_real(state)
+        z = torch.randn(8, 16, generator=torch.Generator().manual_seed(0)).to(device)
+        losses[device] = (real.cpu(), state.critic(state.generator(z)).detach().cpu())
+    torch.testing.assert_close(losses["cpu"][0], losses["cuda"][0])
+    torch.testing.assert_close(losses["cpu"][1], losses["cuda"][1], rtol=1e-3, atol=1e-4)  # TF32 convolutions
+    rows = run(smoke(method=method, device="cuda"), tmp_path)
+    assert all(math.isfinite(row["critic_loss"]) for row in rows)
+    shutil.rmtree(tmp_path)
