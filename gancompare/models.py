@@ -56,7 +56,9 @@ class Critic(nn.Module):
 
     ``norm`` stands behind every convolution but the first: "none", "layer" (one mean and variance per sample),
     "instance" (per sample and channel) or "batch" (mixes the samples of a batch, so a per-sample gradient penalty is
-    not defined with it). Raises ValueError for an unknown norm or image size.
+    not defined with it). Layer and instance norms have no learned scale: weight clipping would squeeze one to its bound
+    and starve every layer below it, so a learned scale would handicap one method alone.
+    Raises ValueError for an unknown norm or image size.
     """
 
     def __init__(self, image_size: int = 64, channels: int = 3, base_channels: int = 64, norm: str = "layer"):
@@ -68,9 +70,9 @@ class Critic(nn.Module):
         for stage, (wide_in, wide_out) in enumerate(itertools.pairwise([channels, *widths])):
             layers.append(nn.Conv2d(wide_in, wide_out, 4, stride=2, padding=1))
             if stage > 0 and norm == "layer":
-                layers.append(nn.GroupNorm(1, wide_out))
+                layers.append(nn.GroupNorm(1, wide_out, affine=False))
             elif stage > 0 and norm == "instance":
-                layers.append(nn.GroupNorm(wide_out, wide_out))
+                layers.append(nn.GroupNorm(wide_out, wide_out, affine=False))
             elif stage > 0 and norm == "batch":
                 layers.append(nn.BatchNorm2d(wide_out))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
@@ -99,6 +101,6 @@ def initialize(net: nn.Module, rng: torch.Generator) -> nn.Module:
             module.weight.normal_(0.0, 0.02, generator=rng)
             if module.bias is not None:
                 module.bias.zero_()
-        elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
+        elif isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
     return net

@@ -43,7 +43,7 @@ SCORES = pd.DataFrame(
         "coverage": ["71 %", "8 %", "100 %", "12 %"],
         "trained on": ["2026-01-05", "2026-01-12", "2025-11-30", "2026-01-09"],
         "a long name for one more column": [1e-3, 2.5, -4.0, float("nan")],
-        "another long name of a column": ["4 [1, 9]", "−3 [−5, 1]", "20 [2, 30]", "0.5 [0, 1]"],
+        "another long name of a column": ["4 [1, 9]", "−3 [−5, 1]", "−20 [−30, 2]", "0.5 [0, 1]"],
     }
 )
 
@@ -448,7 +448,7 @@ def test_code_opens_alone_and_together(browser_page, path):
         ("coverage", [1, 3, 0, 2]),
         ("trained on", [2, 0, 3, 1]),
         ("a long name for one more column", [2, 0, 1, 3]),
-        ("another long name of a column", [1, 3, 0, 2]),
+        ("another long name of a column", [2, 1, 3, 0]),
     ],
 )
 def test_tables_sort(browser_page, path, column, ascending):
@@ -483,8 +483,9 @@ def test_header_rows_join_only_where_they_can(browser_page, path):
 
 
 @pytest.mark.browser
-def test_a_wide_table_scrolls_by_itself(browser_page, path):
+def test_a_wide_table_scrolls_by_itself_and_figures_shrink(browser_page, path):
     page = browser_page(path, SIZES["phone"])
+    assert page.evaluate("Math.max(...[...document.images].map((i) => i.getBoundingClientRect().right))") <= 360
     box = page.locator(".output:has(table.dataframe)").first
     assert box.evaluate("(b) => b.scrollWidth > b.clientWidth")
     box.evaluate("(b) => b.scrollTo(50, 0)")

@@ -124,7 +124,7 @@ def test_clipped_weights_stay_in_bounds_after_every_critic_step(smoke):
 
 
 def textbook_iteration(config, images):
-    """One iteration of Algorithm 1 of Gulrajani et al. written plainly: no fused or channels-last code, separate passes."""
+    """One iteration of Algorithm 1 of Gulrajani et al. written plainly, without fused or channels-last code."""
     fresh = train.prepare(config, images)
     generator, critic = fresh.generator, fresh.critic
     generator.to(memory_format=torch.contiguous_format)
@@ -133,7 +133,9 @@ def textbook_iteration(config, images):
     critic_optimizer = torch.optim.Adam(critic.parameters(), lr=config.lr_critic, betas=betas, foreach=False)
     generator_optimizer = torch.optim.Adam(generator.parameters(), lr=config.lr_generator, betas=betas, foreach=False)
     latent, epsilon_rng = train.stream(config.seed, "latent"), train.stream(config.seed, "interpolation")
-    order = torch.cat([torch.randperm(len(images), generator=train.stream(config.seed, f"order/{e}")) for e in range(9)])
+    order = torch.cat(
+        [torch.randperm(len(images), generator=train.stream(config.seed, f"order/{e}")) for e in range(9)]
+    )
     for step in range(config.n_critic):
         real = images[order[step * config.batch_size :][: config.batch_size]].float() / 127.5 - 1
         z = torch.randn(config.batch_size, config.latent_dim, generator=latent)
@@ -163,7 +165,9 @@ def test_one_iteration_equals_the_textbook(smoke, tmp_path):
     ours = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     for net, name in ((generator, "generator"), (critic, "critic")):
         for key, expected in net.state_dict().items():
-            torch.testing.assert_close(ours[name][key], expected, rtol=1e-4, atol=2e-6, msg=lambda m, key=key: f"{key}: {m}")
+            torch.testing.assert_close(
+                ours[name][key], expected, rtol=1e-4, atol=2e-6, msg=lambda m, key=key: f"{key}: {m}"
+            )
 
 
 def test_drawing_and_measuring_do_not_move_training(smoke, tmp_path):

@@ -1,0 +1,121 @@
+"""Notebooks are executed as users do, by papermill with tiny parameters, and their sources are held to a form."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+import gancompare
+from gancompare import runs, study
+from gancompare.config import FIELDS, RunConfig
+
+NOTEBOOKS = sorted((Path(gancompare.__file__).parent.parent / "notebooks").glob("*.ipynb"))
+WHERE = {"study", "results"}  # parameters that say where a run is kept, not what it is
+OTHER = {"01_objectives": {"methods"}}
+
+
+def code(notebook):
+    return [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+
+
+def parameters(notebook):
+    (cell,) = [cell for cell in code(notebook) if "parameters" in cell.metadata.get("tags", [])]
+    return {statement.targets[0].id: ast.literal_eval(statement.value) for statement in ast.parse(cell.source).body}
+
+
+def execute(notebook, output, **values):
+    return papermill.execute_notebook(notebook, output, values, kernel_name="python3", progress_bar=False)
+
+
+def text(executed):
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    return "\n".join(str(output.get("text") or output.get("data")) for output in outputs)
+
+
+def test_the_notebooks_are_there():
+    assert {path.stem for path in NOTEBOOKS} >= {"01_objectives", "02_train", "03_compare"}
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+class TestForm:
+    def test_sources_hold_no_outputs(self, notebook):
+        subprocess.run([sys.executable, "-m", "nbstripout", "--verify", str(notebook)], check=True)
+
+    def test_one_parameters_cell_of_literals_that_are_fields(self, notebook):
+        names = set(parameters(notebook))  # literal_eval raises on anything but literals
+        assert names <= set(FIELDS) | WHERE | OTHER.get(notebook.stem, set())
+
+    def test_code_is_short_and_defines_nothing(self, notebook):
+        sources = [cell.source for cell in code(notebook)]
+        lines = [[line for line in source.splitlines() if line.strip()] for source in sources]
+        assert max(map(len, lines)) <= 12
+        assert sum(map(len, lines)) <= 60
+        defined = [node for source in sources for node in ast.walk(ast.parse(source))]
+        assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in defined)
+
+    def test_sections_in_order(self, notebook):
+        cells = nbformat.read(notebook, as_version=4).cells
+        markdown = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        found = [h for h in re.findall(r"^## (.+)$", markdown, re.MULTILINE) if h != "Method"]
+        assert found == ["Question", "Setup", "Result", "What this does not show"]
+        assert len(re.findall(r"^# ", markdown, re.MULTILINE)) == 1
+
+
+def test_parameters_of_02_match_the_types_of_their_fields():
+    values = parameters(next(path for path in NOTEBOOKS if path.stem == "02_train"))
+    RunConfig.from_parameters(values, also=tuple(WHERE))
+
+
+def test_01_shows_the_code_that_trains(tmp_path):
+    executed = execute(NOTEBOOKS[0], tmp_path / "01.ipynb", methods="gan gan-gp")
+    shown = text(executed)
+    assert "class GANGP" in shown
+    assert "class WGAN:" not in shown
+    values = re.search(r"penalty (\S+), closed form (\S+)", shown)
+    assert float(values[1]) == pytest.approx(float(values[2]), rel=1e-5)  # float32
+
+
+@pytest.fixture(scope="module")
+def smoke_study(tmp_path_factory, image_folder):
+    """A study of two runs, executed through 02_train.ipynb."""
+    results = tmp_path_factory.mktemp("results")
+    for method in ("gan", "wgan-gp"):
+        config = RunConfig(dataset=str(image_folder), method=method, profile="smoke", image_size=28)
+        outcome = study.execute(config, "smoke", results)
+        assert outcome.status == "complete", outcome.message
+    return results
+
+
+def test_02_leaves_a_run_and_an_executed_notebook_with_figures(smoke_study):
+    for directory in runs.find_runs(smoke_study, "smoke"):
+        executed = nbformat.read(directory / "02_train.ipynb", as_version=4)
+        shown = text(executed)
+        assert shown.count("<figure>") == 3
+        assert shown.count("alt=") == 3
+        assert "4/4" in shown
+        assert runs.load_generator(directory).latent_dim == 16
+
+
+def test_02_runs_with_its_defaults_but_for_the_length(tmp_path):
+    execute(NOTEBOOKS[1], tmp_path / "02.ipynb", generator_steps=1, base_channels=2, results=str(tmp_path))
+    (directory,) = runs.find_runs(tmp_path, "notebook")
+    assert runs.read_config(directory)["config"]["dataset"] == "mnist5k"
+
+
+def test_02_refuses_a_misspelled_parameter(tmp_path):
+    with pytest.raises(papermill.PapermillExecutionError, match=r"generator_stepz.*did you mean 'generator_steps'"):
+        execute(NOTEBOOKS[1], tmp_path / "02.ipynb", generator_stepz=1, results=str(tmp_path))
+    assert not (tmp_path / "notebook").exists()
+
+
+def test_03_compares_the_runs(smoke_study, tmp_path):
+    executed = execute(NOTEBOOKS[2], tmp_path / "03.ipynb", study="smoke", results=str(smoke_study))
+    shown = text(executed)
+    assert shown.count("<figure>") == 4
+    assert "n_critic" in shown
+    assert "ms_per_generator_step" in shown

@@ -1,0 +1,187 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gancompare import runs, study
+from gancompare.config import ConfigError, RunConfig
+
+SMOKE = ("--profile=smoke", "--image-size=28", "--no-notebook")
+
+
+@pytest.fixture
+def grid(image_folder):
+    """A function from fields to the configs of a small grid on tiny images."""
+
+    def plan(methods=("gan", "wgan"), seeds=(0,), **fields):
+        return study.plan([str(image_folder)], methods, seeds, profile="smoke", image_size=28, **fields)
+
+    return plan
+
+
+def statuses(outcomes):
+    return {(o.config.method, o.config.seed): o.status for o in outcomes}
+
+
+def test_plan_is_the_full_grid():
+    configs = study.plan(["mnist", "fashion_mnist"], ["gan", "wgan", "wgan-gp"], range(5), profile="smoke")
+    assert len({(c.dataset, c.method, c.seed) for c in configs}) == len(configs) == 30
+
+
+def test_plan_names_a_bad_field():
+    with pytest.raises(ConfigError, match="batch_sise"):
+        study.plan(["mnist"], ["gan"], [0], batch_sise=3)
+
+
+def test_longer_runs_cost_more():
+    costs = [study.cost(RunConfig(method=m, dataset="mnist")) for m in ("gan", "wgan", "wgan-gp")]
+    assert costs == sorted(costs)
+    assert costs[0] < costs[2]
+    assert study.cost(RunConfig(dataset="anime_faces")) > study.cost(RunConfig(dataset="mnist"))
+
+
+def test_automatic_jobs_never_exceed_runs_cores_or_gpus(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 64 * 2**30 // 4096}[name])
+    assert [study.automatic_jobs(n) for n in (0, 1, 3, 100)] == [1, 1, 3, 4]
+    assert study.automatic_jobs(100, gpus=2) == 2
+    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 4 * 2**30 // 4096}[name])
+    assert study.automatic_jobs(100) == 2  # memory for two
+
+
+def test_options_give_the_config_back(grid):
+    from gancompare import __main__ as cli
+
+    config = RunConfig(dataset="mnist", method="wgan", clip=0.02, horizontal_flip=True, recipe="paper", lr_critic=1e-5)
+    parsed = cli.parser().parse_args(["run", *study.options(config)])
+    assert RunConfig.from_dict(cli.given(parsed)) == config
+
+
+def test_a_study_runs_skips_what_is_complete_and_extends(grid, tmp_path, capsys):
+    first = study.run_study(grid(), "s", tmp_path, jobs=2, notebook=False)
+    assert set(statuses(first).values()) == {"complete"}
+    before = {d: (d / "generator.safetensors").stat().st_mtime_ns for d in runs.find_runs(tmp_path, "s")}
+    again = study.run_study(grid(seeds=(0, 1), methods=("gan",)), "s", tmp_path, jobs=1, notebook=False)
+    assert statuses(again) == {("gan", 0): "skipped", ("gan", 1): "complete"}
+    assert {d: (d / "generator.safetensors").stat().st_mtime_ns for d in before} == before
+    printed = capsys.readouterr().out
+    assert "1 runs to do, 1 already done" in printed
+    assert "gan/seed1: complete" in printed
+
+
+def test_threads_are_shared_out(grid, tmp_path):
+    study.run_study(grid(), "s", tmp_path, jobs=2, notebook=False)
+    threads = max(1, (os.cpu_count() or 1) // 2)
+    for directory in runs.find_runs(tmp_path, "s"):
+        assert runs.read_status(directory)["machine"]["threads"] == threads
+
+
+def test_a_failed_run_is_listed_and_the_others_go_on(grid, tmp_path):
+    configs = grid()
+    broken = runs.run_directory(tmp_path, "s", configs[0])
+    broken.mkdir(parents=True)
+    (broken / "checkpoint.pt").write_bytes(b"rubbish")
+    outcomes = study.run_study(configs, "s", tmp_path, jobs=1, notebook=False)
+    assert statuses(outcomes) == {("gan", 0): "failed", ("wgan", 0): "complete"}
+    (failed,) = [o for o in outcomes if o.status == "failed"]
+    assert "checkpoint.pt cannot be read" in failed.message
+    assert str(broken / "run.log") in failed.message
+
+
+def test_a_finished_run_of_another_config_is_kept_and_reported(grid, tmp_path):
+    study.run_study(grid(methods=("gan",)), "s", tmp_path, notebook=False)
+    (directory,) = runs.find_runs(tmp_path, "s")
+    weights = (directory / "generator.safetensors").read_bytes()
+    (outcome,) = study.run_study(grid(methods=("gan",), batch_size=4), "s", tmp_path, notebook=False)
+    assert outcome.status == "failed"
+    assert "batch_size 8 there, 4 now" in outcome.message
+    assert (directory / "generator.safetensors").read_bytes() == weights
+
+
+def test_a_second_study_on_the_same_directory_is_told_who_holds_it(grid, tmp_path):
+    with (
+        runs.hold(tmp_path / "s", "study 's'"),
+        pytest.raises(runs.RunError, match=f"study 's' is held by process {os.getpid()}"),
+    ):
+        study.run_study(grid(), "s", tmp_path, notebook=False)
+
+
+@pytest.fixture
+def long_study(image_folder, tmp_path):
+    """A study in a process of its own that would take minutes, once its run has written a checkpoint."""
+    command = [sys.executable, "-m", "gancompare", "study", "--name=s", f"--datasets={image_folder}", "--methods=gan"]
+    command += [*SMOKE, "--seeds=1", "--generator-steps=20000", "--no-report", f"--results={tmp_path}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("s/*/*/*/checkpoint.pt")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    yield process, next(tmp_path.glob("s/*/*/*"))
+    process.kill()
+
+
+def wait_for_end(pid):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"process {pid} goes on without its study")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
+def test_ctrl_c_stops_the_runs_and_tells_how_to_resume(long_study):
+    process, directory = long_study
+    child = json.loads((directory / "status.json").read_text())["pid"]
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from here" in output
+    assert "Traceback" not in output
+    assert runs.read_status(directory)["status"] == "interrupted"
+    wait_for_end(child)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="a zombie's state is read from /proc")
+def test_a_killed_study_leaves_no_run_behind(long_study):
+    process, directory = long_study
+    child = json.loads((directory / "status.json").read_text())["pid"]
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return
+        if state == "Z":  # ended; this container's first process does not collect it
+            return
+        time.sleep(0.1)
+    pytest.fail(f"process {child} goes on without its study")
+
+
+def test_a_dead_kernel_is_a_failed_run(image_folder, tmp_path, monkeypatch):
+    from nbclient.exceptions import DeadKernelError
+
+    def die(*arguments, **options):
+        raise DeadKernelError("Kernel died")
+
+    monkeypatch.setattr("papermill.execute_notebook", die)
+    config = RunConfig(dataset=str(image_folder), profile="smoke", image_size=28)
+    outcome = study.execute(config, "s", tmp_path)
+    assert outcome.status == "failed"
+    assert "kernel died" in outcome.message
+
+
+def test_the_status_file_is_believed_over_the_notebook(image_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("papermill.execute_notebook", lambda *a, **k: None)  # "completed", yet nothing was trained
+    config = RunConfig(dataset=str(image_folder), profile="smoke", image_size=28)
+    assert study.execute(config, "s", tmp_path).status == "failed"
