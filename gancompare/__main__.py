@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 import gancompare
-from gancompare import report, runs, study, train
+from gancompare import bench, report, runs, study, train
 from gancompare.config import FIELDS, MAIN_METHODS, ConfigError, RunConfig, nearest
 from gancompare.data import DataError, cache_directory, data_directories, describe_datasets
 
@@ -94,6 +94,17 @@ def show_info(options: argparse.Namespace) -> int:
     return DONE
 
 
+def benchmark(options: argparse.Namespace) -> int:
+    fields = {"device": options.device, "precision": options.precision}
+    sizes = {28: {"channels": 1, "base_channels": 32}, 64: {"channels": 3, "base_channels": 64}}
+    configs = [RunConfig(method=m, image_size=s, **sizes[s], **fields) for s in options.sizes for m in MAIN_METHODS]
+    table = bench.compare(configs, options.rounds, options.steps)
+    print(table.to_string(index=False))
+    if options.json:
+        options.json.write_text(table.to_json(orient="records", indent=2) + "\n")
+    return DONE
+
+
 def end_with_parent() -> None:
     """If a study started this run, stop when the study's process is gone, so that a kill leaves nothing running."""
     parent = os.environ.get(study.PARENT_VARIABLE)
@@ -146,6 +157,14 @@ def parser() -> argparse.ArgumentParser:
     page = add_command(commands, "report", make_report, "write the HTML report of a study from its results")
     page.add_argument("--study", required=True, help="name of the study")
     add_places(page, "results", "reports")
+
+    timing = add_command(commands, "bench", benchmark, "time a generator step against the textbook loop")
+    timing.add_argument("--sizes", nargs="+", type=int, choices=(28, 64), default=[28, 64], help="(default: 28 64)")
+    timing.add_argument("--rounds", type=whole_number, default=5, metavar="N", help="timings of each loop (default: 5)")
+    timing.add_argument("--steps", type=whole_number, default=1, metavar="N", help="steps per timing (default: 1)")
+    timing.add_argument("--device", help=FIELDS["device"].metadata["help"])
+    timing.add_argument("--precision", help=FIELDS["precision"].metadata["help"])
+    timing.add_argument("--json", type=Path, metavar="FILE", help="also write the table to FILE")
 
     add_command(
         commands, "datasets", list_datasets, "list the built-in data sets: found or not, where, how many images"

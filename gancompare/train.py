@@ -96,25 +96,14 @@ def train(config: RunConfig, directory: Path) -> Iterator[dict[str, Any]]:
 
 def loop(state: Training, directory: Path) -> Iterator[dict[str, Any]]:
     """The update schedule. Everything that reads a value off the device happens every ``log_every`` steps or rarer."""
-    config, objective = state.config, state.objective
+    config = state.config
     sums: dict[str, Tensor] = resume(state, directory) or {}  # of loss parts since the last row, on the device
     if state.generator_steps == 0:
         save_samples(state, directory)
     started = time.perf_counter()
 
     while state.generator_steps < config.generator_steps:
-        warming_up = state.generator_steps < config.warmup_generator_steps
-        set_learning_rates(state)
-
-        for _ in range(config.warmup_critic_steps if warming_up else objective.n_critic):
-            parts = critic_step(state, next_real(state))
-            for name, value in parts.items():
-                accumulate(sums, f"loss_{name}", value)
-            accumulate(sums, "critic_steps", torch.ones((), device=state.device))
-        accumulate(sums, "generator_loss", generator_step(state))
-        accumulate(sums, "steps", torch.ones((), device=state.device))
-        state.generator_steps += 1
-
+        iteration(state, sums)
         step, last = state.generator_steps, state.generator_steps == config.generator_steps
         measure_now = last or step % config.evaluate_every == 0
         row_now = measure_now or step % config.log_every == 0
@@ -128,7 +117,7 @@ def loop(state: Training, directory: Path) -> Iterator[dict[str, Any]]:
         state.seconds += time.perf_counter() - started
         broken = []
         if row_now:
-            row = clocks(state) | averages(sums, objective) | (measure(state) if measure_now else NOT_MEASURED)
+            row = clocks(state) | averages(sums, state.objective) | (measure(state) if measure_now else NOT_MEASURED)
             sums.clear()
             runs.append_history(directory, row)
             broken = [name for name, value in row.items() if value is not None and not math.isfinite(value)]
@@ -148,6 +137,20 @@ def loop(state: Training, directory: Path) -> Iterator[dict[str, Any]]:
             runs.write_status(directory, "complete" if last else "running", **clocks(state))
             yield row
         started = time.perf_counter()
+
+
+def iteration(state: Training, sums: dict[str, Tensor]) -> None:
+    """The critic steps of one generator step, then that step; losses are added to ``sums``, on the device."""
+    set_learning_rates(state)
+    warming_up = state.generator_steps < state.config.warmup_generator_steps
+    for _ in range(state.config.warmup_critic_steps if warming_up else state.objective.n_critic):
+        parts = critic_step(state, next_real(state))
+        for name, value in parts.items():
+            accumulate(sums, f"loss_{name}", value)
+        accumulate(sums, "critic_steps", torch.ones((), device=state.device))
+    accumulate(sums, "generator_loss", generator_step(state))
+    accumulate(sums, "steps", torch.ones((), device=state.device))
+    state.generator_steps += 1
 
 
 def critic_step(state: Training, real: Tensor) -> dict[str, Tensor]:
