@@ -16,11 +16,11 @@ READY := .venv/.ready
 .PHONY: study report lab test lint clean
 
 study: $(READY)
-	$(RUN) gancompare study --name $(STUDY) --datasets $(DATASETS) --methods $(METHODS) --seeds $(SEEDS) \
+	@$(RUN) gancompare study --name $(STUDY) --datasets $(DATASETS) --methods $(METHODS) --seeds $(SEEDS) \
 		--profile $(PROFILE) --jobs $(JOBS) $(OPTIONS)
 
 report: $(READY)
-	$(RUN) gancompare report --study $(STUDY)
+	@$(RUN) gancompare report --study $(STUDY)
 
 lab: $(READY)
 	$(RUN) jupyter lab notebooks
@@ -33,11 +33,12 @@ lint: $(READY)
 	$(RUN) ruff format --check .
 
 $(READY): requirements.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("gancompare needs Python 3.11 or newer: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
-	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	$(RUN) pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(RUN) pip install --quiet --disable-pip-version-check --no-deps --editable .
-	touch $(READY)
+	@$(PYTHON) -c 'import sys; sys.exit("gancompare needs Python 3.11 or newer: make PYTHON=python3.12 …") if sys.version_info < (3, 11) else None'
+	@echo "setting up .venv: a few minutes and several GB the first time"
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@$(RUN) pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(READY)
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache
