@@ -237,6 +237,8 @@ def progress(run: Running) -> str:
         if status["status"] == "running" and step:
             run.first = run.first or (step, now)
             return progress_line(run.config, step, step - run.first[0], now - run.first[1])
+        if status["status"] in runs.FINISHED:  # trained; its notebook is being drawn
+            return f"{run.config.dataset} {run.config.method} seed {run.config.seed}: finishing"
     return f"{run.config.dataset} {run.config.method} seed {run.config.seed}: starting"
 
 

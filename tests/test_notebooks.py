@@ -118,4 +118,4 @@ def test_03_compares_the_runs(smoke_study, tmp_path):
     shown = text(executed)
     assert shown.count("<figure>") == 4
     assert "n_critic" in shown
-    assert "ms_per_generator_step" in shown
+    assert "ms per step" in shown
