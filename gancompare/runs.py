@@ -186,7 +186,7 @@ def cut_history(directory: Path, generator_steps: int) -> None:
     path = directory / "history.csv"
     if not path.exists():
         return
-    header, *lines = path.read_text().splitlines(keepends=True)
+    header, *lines = path.read_text().splitlines(keepends=True) or [""]
     kept = [line for line in lines if line.endswith("\n") and int(line.split(",", 1)[0]) <= generator_steps]
     if kept:
         write_atomically(path, "".join([header, *kept]).encode())

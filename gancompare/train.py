@@ -137,6 +137,7 @@ def loop(state: Training, directory: Path) -> Iterator[dict[str, Any]]:
             runs.write_status(directory, "complete" if last else "running", **clocks(state))
             yield row
         started = time.perf_counter()
+    runs.write_status(directory, "complete", **clocks(state))  # again, for a kill between the last checkpoint and it
 
 
 def iteration(state: Training, sums: dict[str, Tensor]) -> None:
@@ -473,6 +474,7 @@ def resume(state: Training, directory: Path) -> dict[str, Tensor] | None:
     for name in clocks(state):
         setattr(state, name, content[name])
     runs.cut_history(directory, state.generator_steps)
+    runs.save_generator(directory, state.sampler)  # a kill may have come between the checkpoint and this file
     return content["sums"]
 
 

@@ -108,8 +108,9 @@ def test_history_is_cut_at_the_checkpoint_and_at_a_torn_line(tmp_path):
     assert history["loss"].tolist() == [0.1, 0.2, 9.0]
 
 
-def test_history_with_a_torn_header_starts_anew(tmp_path):
-    (tmp_path / "history.csv").write_text("generator_st")
+@pytest.mark.parametrize("left", ["", "generator_st", "generator_steps,loss\n", "generator_steps,loss\n1"])
+def test_history_with_no_whole_row_starts_anew(tmp_path, left):
+    (tmp_path / "history.csv").write_text(left)
     runs.cut_history(tmp_path, 0)
     assert not (tmp_path / "history.csv").exists()
 

@@ -259,6 +259,24 @@ def test_a_killed_run_resumes_to_the_same_bits(smoke, tmp_path):
     assert_same_bits(weights(directory), weights(runs.run_directory(tmp_path / "whole", "s", config)))
 
 
+def test_a_kill_between_the_last_checkpoint_and_its_status_is_mended(smoke, tmp_path, monkeypatch):
+    save = runs.save_generator
+
+    def die_the_second_time(directory, net):
+        if (directory / "generator.safetensors").exists():
+            raise KeyboardInterrupt
+        save(directory, net)
+
+    run(smoke(), tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "save_generator", die_the_second_time)
+        with pytest.raises(KeyboardInterrupt):
+            run(smoke(), tmp_path / "cut")  # at step 4, after checkpoint.pt was replaced
+    assert run(smoke(), tmp_path / "cut") == []
+    assert runs.read_status(tmp_path / "cut")["status"] == "complete"
+    assert_same_bits(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
 def test_a_finished_run_is_not_trained_again(smoke, tmp_path):
     run(smoke(), tmp_path)
     before = (tmp_path / "generator.safetensors").stat().st_mtime_ns
