@@ -15,6 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from gancompare.data import BUILT_IN
 from gancompare.models import CRITIC_NORMS, IMAGE_SIZES
 from gancompare.objectives import METHODS
@@ -42,7 +44,8 @@ _SHARED = {"optimizer": "adam", "lr_generator": 5e-4, "lr_critic": 5e-4, "beta1"
 _SHARED |= {"critic_norm": "layer", "ema_decay": 0.999}
 
 # `paper` trains each method as its authors did: the GAN as DCGAN (Radford et al. 2016, §4), WGAN with RMSProp and the
-# authors' long critic warm-up, WGAN-GP as Algorithm 1. More than the objective differs, and reports say so.
+# authors' long critic warm-up, WGAN-GP as Algorithm 1, but for the learned scale of its layer norm (see models.py).
+# More than the objective differs, and reports say so.
 _DCGAN = {"optimizer": "adam", "lr_generator": 2e-4, "lr_critic": 2e-4, "beta1": 0.5, "beta2": 0.999}
 _DCGAN |= {"critic_norm": "batch", "ema_decay": 0.0}
 _WGAN = {"optimizer": "rmsprop", "lr_generator": 5e-5, "lr_critic": 5e-5, "critic_norm": "batch", "ema_decay": 0.0}
@@ -166,13 +169,17 @@ class RunConfig:
     def from_parameters(cls, namespace: dict[str, Any], also: tuple[str, ...] = ()) -> "RunConfig":
         """A config from the global names of a notebook, where papermill puts parameters.
 
-        Papermill injects a misspelled parameter without a word, so every lower-case plain value in ``namespace`` must
-        be a field or one of ``also``. Raises ConfigError otherwise.
+        Papermill injects a misspelled parameter without a word, so every global that holds plain data, and does not
+        start with a capital or an underscore, must be a field or one of ``also``. Raises ConfigError otherwise.
         """
         plain = {
             name: value
             for name, value in namespace.items()
-            if not name.startswith("_") and name.islower() and (value is None or isinstance(value, str | int | float))
+            if name in FIELDS
+            or (
+                not (name.startswith("_") or name[0].isupper())  # In and Out are IPython's
+                and (value is None or type(value) in (str, int, float, bool, list, dict))
+            )
         }
         return cls.from_dict({name: value for name, value in plain.items() if name not in also})
 
@@ -202,9 +209,9 @@ def nearest(name: str, valid) -> str:
 def _checked(field: dataclasses.Field, value: Any) -> Any:
     """``value`` as the field's type, within its range or choices, or a ConfigError."""
     name, kind = field.name, field.type
-    if type(value).__module__ == "numpy":  # an np.int64 from np.arange is as good as an int
+    if isinstance(value, np.generic):  # an np.int64 from np.arange is as good as an int
         value = value.item()
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < 2**53:
         value = float(value)
     if kind is str and isinstance(value, Path):
         value = str(value)
@@ -212,12 +219,13 @@ def _checked(field: dataclasses.Field, value: Any) -> Any:
         raise ConfigError(f"{name}={value!r}: must be {_KINDS[kind]}, got {type(value).__name__}")
     choices, low, high = field.metadata["choices"], field.metadata["low"], field.metadata["high"]
     if choices is not None and value not in choices:
-        hint = nearest(value, choices) + " " if kind is str else ""
+        close = difflib.get_close_matches(str(value), map(str, choices), n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
         raise ConfigError(f"{name}={value!r}: {hint}choose one of {', '.join(map(str, choices))}")
     if low is not None and not low <= value <= (high if high is not None else float("inf")):
         raise ConfigError(f"{name}={value!r}: allowed range is {low} to {high if high is not None else 'any'}")
     if kind is str and not value:
-        raise ConfigError(f"{name}: must not be empty")
+        raise ConfigError(f"{name}={value!r}: must not be empty")
     return value
 
 

@@ -68,7 +68,8 @@ class Critic(nn.Module):
         widths = _widths(image_size, base_channels)
         layers: list[nn.Module] = []
         for stage, (wide_in, wide_out) in enumerate(itertools.pairwise([channels, *widths])):
-            layers.append(nn.Conv2d(wide_in, wide_out, 4, stride=2, padding=1))
+            dead_bias = stage > 0 and norm in ("instance", "batch")  # these norms subtract it again
+            layers.append(nn.Conv2d(wide_in, wide_out, 4, stride=2, padding=1, bias=not dead_bias))
             if stage > 0 and norm == "layer":
                 layers.append(nn.GroupNorm(1, wide_out, affine=False))
             elif stage > 0 and norm == "instance":

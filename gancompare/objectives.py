@@ -140,7 +140,7 @@ METHODS: dict[str, type] = {
 
 
 def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
-    """E[(||grad D(x_hat)||_2 - 1)^2] over one x_hat per sample (Gulrajani et al. 2017, §4), a 0-dim float32 tensor.
+    """E[(||grad D(x_hat)||_2 - 1)^2] over one x_hat per sample (Gulrajani et al. 2017, §4), a 0-dim tensor.
 
     The result is differentiable with respect to the critic's parameters, and to nothing else.
     """

@@ -361,10 +361,22 @@ def test_parameters_are_read_from_the_names_of_a_notebook():
     assert got == RunConfig(method="gan", seed=4, clip=0.2, tensorboard=True)
 
 
-@pytest.mark.parametrize("value", ["gan", 3, 0.5, True, None])
-def test_a_misspelled_parameter_is_caught_whatever_it_holds(value):
+@pytest.mark.parametrize("value", ["gan", 3, 0.5, True, None, [64]])
+@pytest.mark.parametrize("name", ["bach_size", "batch_Size"])
+def test_a_misspelled_parameter_is_caught_whatever_it_holds(name, value):
     with pytest.raises(ConfigError, match="did you mean 'batch_size'"):
-        RunConfig.from_parameters(HARMLESS | {"bach_size": value})
+        RunConfig.from_parameters(HARMLESS | {name: value})
+
+
+def test_a_parameter_need_not_be_a_literal():
+    got = RunConfig.from_parameters(HARMLESS | {"dataset": Path("my/folder"), "seed": np.int64(7)})
+    assert (got.dataset, got.seed) == (str(Path("my/folder")), 7)
+
+
+@pytest.mark.parametrize(("name", "value"), [("seed", [7]), ("seed", np.array([1, 2])), ("lr_critic", 10**400)])
+def test_a_parameter_of_another_kind_is_refused_by_name(name, value):
+    with pytest.raises(ConfigError, match=name):
+        RunConfig.from_parameters(HARMLESS | {name: value})
 
 
 def test_only_the_names_in_also_are_let_pass():

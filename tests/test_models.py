@@ -128,16 +128,38 @@ def test_default_critic_layers():
     ]
 
 
+# image size -> multiples of base_channels and sides of the feature maps, coarse to fine
+FEATURE_MAPS = {
+    28: ([2, 1], [7, 14]),
+    32: ([4, 2, 1], [4, 8, 16]),
+    64: ([8, 4, 2, 1], [4, 8, 16, 32]),
+    96: ([8, 4, 2, 1], [6, 12, 24, 48]),
+    128: ([8, 8, 4, 2, 1], [4, 8, 16, 32, 64]),
+    256: ([8, 8, 8, 4, 2, 1], [4, 8, 16, 32, 64, 128]),
+}
+
+
+@pytest.mark.parametrize("image_size", IMAGE_SIZES)
+def test_feature_maps_of_every_size_double_up_to_eight_times_the_base(image_size):
+    expected = [(3 * wide, side, side) for wide, side in zip(*FEATURE_MAPS[image_size], strict=True)]
+    generator, critic = Generator(image_size, 1, 4, base_channels=3), Critic(image_size, 1, base_channels=3)
+    up = outputs_by_layer(generator, torch.zeros(2, 4), (nn.Unflatten, nn.ConvTranspose2d))
+    down = outputs_by_layer(critic, torch.zeros(2, 1, image_size, image_size), nn.Conv2d)
+    assert [tuple(output.shape[1:]) for _, output in up] == [*expected, (1, image_size, image_size)]
+    assert [tuple(output.shape[1:]) for _, output in down] == expected[::-1]
+
+
 @pytest.mark.parametrize("norm", CRITIC_NORMS)
 def test_default_parameter_counts(norm):
     convolution = 4 * 4  # every kernel
-    per_channel = 2 if norm == "batch" else 0  # only batch norm has a learned scale and shift
+    # a bias, or batch norm's learned scale and shift in its place, or nothing where the norm would subtract a bias
+    per_channel = {"none": 1, "layer": 1, "instance": 0, "batch": 2}[norm]
     stages = list(itertools.pairwise([64, 128, 256, 512]))
     generator = 128 * 512 * 4 * 4 + 2 * 512  # linear without bias, norm
     generator += sum(wide * narrow * convolution + 2 * narrow for narrow, wide in stages)  # no bias, but norm
     generator += 64 * 3 * convolution + 3
     critic = 3 * 64 * convolution + 64  # bias, no norm
-    critic += sum(narrow * wide * convolution + wide + per_channel * wide for narrow, wide in stages)
+    critic += sum(narrow * wide * convolution + per_channel * wide for narrow, wide in stages)
     critic += 512 * 4 * 4 + 1
     assert sum(p.numel() for p in Generator().parameters()) == generator
     assert sum(p.numel() for p in Critic(norm=norm).parameters()) == critic
@@ -151,8 +173,10 @@ def test_critic_norm_stands_behind_every_convolution_but_the_first(norm):
     assert names == ["Conv2d", "LeakyReLU"] + 3 * ["Conv2d", *between, "LeakyReLU"]
 
 
-def test_leaky_slope_is_that_of_dcgan():
-    assert {m.negative_slope for m in Critic().modules() if isinstance(m, nn.LeakyReLU)} == {0.2}
+def test_default_critic_has_layer_norm_and_the_slope_of_dcgan():
+    modules = list(Critic().modules())
+    assert [m.num_groups for m in modules if isinstance(m, nn.GroupNorm)] == [1, 1, 1]
+    assert {m.negative_slope for m in modules if isinstance(m, nn.LeakyReLU)} == {0.2}
 
 
 # weights
