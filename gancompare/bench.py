@@ -132,5 +132,5 @@ def compare(
                 "threads": torch.get_num_threads(),
             }
         )
-        report("{method} {image_size}×{image_size}: {textbook_ms} → {ours_ms} ms, ratio {ratio}".format(**rows[-1]))
+        report("{method} {image_size}×{image_size}: {textbook_ms} ms to {ours_ms} ms, ratio {ratio}".format(**rows[-1]))
     return pd.DataFrame(rows)

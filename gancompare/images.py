@@ -112,7 +112,7 @@ def resize_images(pixels: Tensor, image_size: int, channels: int) -> Tensor:
 
 def check_memory(what: str, n: int, channels: int, image_size: int) -> None:
     """Raise DataError if n images of this size, and a copy of them (a split is cut by copying), would not fit."""
-    needed, available = 2 * n * channels * image_size**2, _available_memory()
+    needed, available = 2 * n * channels * image_size**2, available_memory()
     if available is not None and needed > available:
         raise DataError(
             f"{what}: {n:,} images of {channels}×{image_size}×{image_size} need {needed / 2**30:,.1f} GiB of memory "
@@ -120,7 +120,7 @@ def check_memory(what: str, n: int, channels: int, image_size: int) -> None:
         )
 
 
-def _available_memory() -> int | None:
+def available_memory() -> int | None:
     """Bytes that can still be allocated, or None where the system does not say."""
     limits = []
     with suppress(OSError, AttributeError):

@@ -8,10 +8,13 @@ differ between methods differ. A critic maps images (B, C, H, W) to raw scores (
 - ``constrain(critic)`` runs after every critic step, in place.
 
 ``n_critic`` is the number of critic steps per generator step. ``wasserstein`` says whether the score difference
-estimates a Wasserstein-1 distance. To add a method, put a class of this shape into ``METHODS``; the loop, the study
-and the report take it from there.
+estimates a Wasserstein-1 distance. To add a method, put a class of this shape into ``METHODS``: the loop and the report
+take it from there. A study's runs are processes of their own, so for them put it into a file that the environment
+variable ``GANCOMPARE_METHODS`` names; it is executed when this module is imported.
 """
 
+import os
+import runpy
 from dataclasses import dataclass
 
 import torch
@@ -163,3 +166,7 @@ def per_sample_norm(gradient: Tensor) -> Tensor:
     """
     wide = gradient if gradient.dtype == torch.float64 else gradient.float()
     return (wide.flatten(1).square().sum(dim=1) + 1e-12).sqrt()
+
+
+if os.environ.get("GANCOMPARE_METHODS"):
+    runpy.run_path(os.environ["GANCOMPARE_METHODS"])

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from gancompare.objectives import METHODS
+from gancompare.runs import GRID_COLUMNS, GRID_PADDING
 
 # Okabe and Ito's palette, which stays apart under the common colour blindnesses
 COLORS = {"gan": "#D55E00", "wgan": "#0072B2", "wgan-gp": "#009E73", "gan-minimax": "#E69F00", "gan-gp": "#CC79A7"}
@@ -36,7 +37,6 @@ CLOCKS = {
     "images_seen": "real images seen, thousands",
     "seconds": "training time, seconds",
 }
-GRID_PADDING = 2  # pixels between the images of a saved sample grid
 
 
 def color(method: str) -> str:
@@ -161,9 +161,10 @@ def saved_grids(directory: Path) -> dict[int, Path]:
 def tiles(path: Path) -> np.ndarray:
     """A saved sample grid of 8 × 8 images as (64, H, W, 3) uint8."""
     grid = np.asarray(Image.open(path).convert("RGB"))
-    pitch_y, pitch_x = (grid.shape[0] - GRID_PADDING) // 8, (grid.shape[1] - GRID_PADDING) // 8
-    images = grid[GRID_PADDING:, GRID_PADDING:].reshape(8, pitch_y, 8, pitch_x, 3).transpose(0, 2, 1, 3, 4)
-    return images.reshape(64, pitch_y, pitch_x, 3)[:, :-GRID_PADDING, :-GRID_PADDING]
+    side = GRID_COLUMNS
+    pitch_y, pitch_x = ((length - GRID_PADDING) // side for length in grid.shape[:2])
+    images = grid[GRID_PADDING:, GRID_PADDING:].reshape(side, pitch_y, side, pitch_x, 3).transpose(0, 2, 1, 3, 4)
+    return images.reshape(side * side, pitch_y, pitch_x, 3)[:, :-GRID_PADDING, :-GRID_PADDING]
 
 
 def samples_over_time(directory: Path, rows: int = 6, columns: int = 12) -> Figure:

@@ -12,7 +12,8 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+from gancompare.notebook import NotebookError, execute
+
 PROGRESS = re.compile(r"\d+%\|.*\[|\d+it \[\d")  # what tqdm writes, with and without a total
 NEEDS_A_KERNEL = ("application/vnd.jupyter.widget-view+json", "application/javascript", "text/vnd.mermaid")
 
@@ -38,21 +39,15 @@ def build_report(study: str, results: Path, reports: Path) -> Path:
     The executed notebook stays in `results/<study>`; `reports/index.html`, the list of all reports, is rewritten.
     Raises ReportError if the study or the notebook does not exist, or if the notebook fails.
     """
-    import papermill
-
     results, reports = Path(results), Path(reports)
     studies = sorted(p.name for p in results.iterdir() if p.is_dir()) if results.is_dir() else []
     if study not in studies:
         raise ReportError(f"no study {study!r} in {results}; there: {', '.join(studies) or 'none'}")
-    source, executed = NOTEBOOKS / "03_compare.ipynb", results / study / "03_compare.ipynb"
-    if not source.is_file():
-        raise ReportError(f"{source} does not exist: the notebooks are not installed, run this from a checkout")
-    options = {"kernel_name": "python3", "language": "python", "progress_bar": False}
+    executed = results / study / "03_compare.ipynb"
     try:
-        papermill.execute_notebook(source, executed, {"study": study, "results": str(results)}, **options)
-    except papermill.PapermillExecutionError as error:
-        reason = f"{error.ename}: {error.evalue}".strip().splitlines()[-1]
-        raise ReportError(f"{source.name} failed with {reason} (see {executed})") from error
+        execute("03_compare.ipynb", executed, {"study": study, "results": str(results.resolve())})
+    except NotebookError as error:
+        raise ReportError(f"03_compare.ipynb failed: {error} (as far as it got: {executed.parent})") from error
     page = render_html(executed, reports / study / "index.html", f"{study} – GAN, WGAN and WGAN-GP compared")
     _write(reports / "index.html", _list_of_reports(reports))
     return page

@@ -17,6 +17,7 @@ import json
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,13 @@ import torch
 from torch import nn
 
 import gancompare
-from gancompare.config import FIELDS, RunConfig
+from gancompare.config import FIELDS, ConfigError, RunConfig
 from gancompare.data import dataset_slug
 from gancompare.models import Generator
 
 FORMAT = 1  # raised when a reader of the old format would misread the new one
+PATIENCE = 20.0  # seconds to wait for a run's directory: a killed run's kernel takes a few to notice and end
+GRID_COLUMNS, GRID_PADDING = 8, 2  # of a saved sample grid: 8 × 8 images, this many pixels apart
 FINISHED = ("complete", "diverged")  # a diverged run is a result, not a failure
 
 
@@ -58,22 +61,27 @@ def run_directory(results: Path, study: str, config: RunConfig) -> Path:
     return Path(results) / study / dataset_slug(config.dataset) / config.method / f"seed{config.seed}"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """All of ``content`` or nothing of it: write beside, fsync, rename. A reader never sees half a file."""
-    with atomic_path(path) as temporary:
+def write_atomically(path: Path, content: bytes, durable: bool = True) -> None:
+    """All of ``content`` or nothing of it: write beside, then rename. A reader never sees half a file."""
+    with atomic_path(path, durable) as temporary:
         temporary.write_bytes(content)
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A path to write to that takes the place of ``path`` when the block ends well, and vanishes when it does not."""
+def atomic_path(path: Path, durable: bool = True) -> Iterator[Path]:
+    """A path to write to that takes the place of ``path`` when the block ends well, and vanishes when it does not.
+
+    What is not ``durable`` may be lost in a power cut, and costs no wait for the disk.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        if hasattr(os, "O_DIRECTORY"):  # the rename itself survives a power cut only once the directory is synced
+        if durable:
+            sync(temporary)
+        _replace(temporary, path)
+        if durable and hasattr(
+            os, "O_DIRECTORY"
+        ):  # the rename itself survives a power cut only once the directory is synced
             directory = os.open(path.parent, os.O_DIRECTORY)
             os.fsync(directory)
             os.close(directory)
@@ -81,14 +89,33 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def sync(path: Path) -> None:
+    """Wait until ``path`` is on the disk."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    for attempt in range(50):
+        try:
+            return os.replace(temporary, path)
+        except PermissionError:  # Windows, while another process reads the old file
+            if os.name == "posix" or attempt == 49:
+                raise
+            time.sleep(0.02)
+
+
 @contextlib.contextmanager
-def hold(directory: Path, what: str) -> Iterator[None]:
-    """Keep ``directory`` to this process. Raises RunError that says who holds it; a dead process holds nothing."""
+def hold(directory: Path, what: str, patience: float = 0.0) -> Iterator[None]:
+    """Keep ``directory`` to this process. A dead process holds nothing.
+
+    Raises RunError, saying who holds it, if it is not free within ``patience`` seconds.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(directory / ".lock")
     holder = directory / ".holder.lock"
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except filelock.Timeout:
         with contextlib.suppress(OSError):
             what += f" is held by {holder.read_text()}"
@@ -124,34 +151,53 @@ def read_status(directory: Path) -> dict[str, Any]:
 
 
 def write_status(directory: Path, status: str, **details: Any) -> None:
-    """Set the status; details given earlier are kept unless given again."""
+    """Set the status; details given earlier are kept unless given again.
+
+    "running" is written often and not waited for: after a power cut an older one says the same.
+    """
     previous = read_json(directory / "status.json")
     previous.pop("message", None)  # why an earlier attempt stopped says nothing about this one
-    write_json(directory / "status.json", previous | {"status": status} | details)
+    content = json.dumps(previous | {"status": status} | details, indent=2) + "\n"
+    write_atomically(directory / "status.json", content.encode(), durable=status != "running")
+
+
+def check(directory: Path, config: RunConfig, fingerprint: str) -> None:
+    """Raise RunError if ``directory`` holds a run of another config, other images or a newer format."""
+    if not (directory / "config.json").exists():
+        return
+    found = read_config(directory)
+    try:
+        differences = RunConfig.from_dict(found["config"]).differences(config)
+        there = found["data"]["fingerprint"]
+    except (ConfigError, TypeError, KeyError) as error:
+        raise RunError(
+            f"{directory / 'config.json'} cannot be used ({error}); delete the run to train it again"
+        ) from error
+    if differences:
+        listed = "; ".join(f"{name} is {old!r} there, {new!r} now" for name, (old, new) in differences.items())
+        raise RunError(f"{directory} holds a run of another config ({listed}); choose another study name or delete it")
+    if there != fingerprint:
+        raise RunError(
+            f"{directory} was trained on other images (fingerprint {there} there, {fingerprint} now); "
+            "choose another study name or delete it"
+        )
 
 
 def begin(directory: Path, config: RunConfig, data: dict[str, Any]) -> bool:
     """Lay down ``config.json``; True if there is training left to do, False if the run is finished.
 
-    Raises RunError if the directory holds a run of another config, other data or a newer format.
+    Raises RunError as ``check`` does.
     """
-    found = read_config(directory) if (directory / "config.json").exists() else None
-    if found is not None:
-        differences = RunConfig.from_dict(found["config"]).differences(config)
-        if differences:
-            listed = "; ".join(f"{name} is {old!r} there, {new!r} now" for name, (old, new) in differences.items())
-            raise RunError(f"{directory} holds a run of another config ({listed}); choose another --study or delete it")
-        if found["data"]["fingerprint"] != data["fingerprint"]:
-            raise RunError(
-                f"{directory} was trained on other images (fingerprint {found['data']['fingerprint']} there, "
-                f"{data['fingerprint']} now); choose another --study or delete it"
-            )
-        return read_status(directory)["status"] not in FINISHED
+    for leftover in directory.glob(".*.tmp"):  # of a process that was killed while it wrote
+        leftover.unlink()
+    check(directory, config, data["fingerprint"])
+    if read_status(directory)["status"] in FINISHED:
+        return False
     write_json(
         directory / "config.json",
         {"format": FORMAT, "version": gancompare.__version__, "hash": config.hash()}
         | {"config": config.to_dict(), "data": data},
-    )
+    )  # also on a resume: how often to log and where to compute may have changed
     return True
 
 
@@ -171,11 +217,11 @@ def read_config(directory: Path) -> dict[str, Any]:
 
 
 def append_history(directory: Path, row: dict[str, Any]) -> None:
-    """Add one row to ``history.csv``; the first row of a file decides its columns."""
+    """Add one row to ``history.csv``; all rows of a run have the same columns, ``generator_steps`` first."""
     path = directory / "history.csv"
     new = not path.exists()
     with open(path, "a", newline="") as file:
-        writer = csv.DictWriter(file, row)
+        writer = csv.DictWriter(file, row, lineterminator="\n")
         if new:
             writer.writeheader()
         writer.writerow(row)
@@ -186,8 +232,9 @@ def cut_history(directory: Path, generator_steps: int) -> None:
     path = directory / "history.csv"
     if not path.exists():
         return
-    header, *lines = path.read_text().splitlines(keepends=True) or [""]
-    kept = [line for line in lines if line.endswith("\n") and int(line.split(",", 1)[0]) <= generator_steps]
+    header, *lines = path.read_text(errors="replace").splitlines(keepends=True) or [""]
+    whole = [line for line in lines if re.match(r"\d+,.*\n", line)]
+    kept = [line for line in whole if int(line.split(",", 1)[0]) <= generator_steps]
     if kept:
         write_atomically(path, "".join([header, *kept]).encode())
     else:
@@ -210,10 +257,10 @@ def load_generator(directory: str | Path, device: str | torch.device = "cpu") ->
     Raises RunError if there is no run, it has no weights, or they do not fit its config.
     """
     directory = Path(directory)
-    config = RunConfig.from_dict(read_config(directory)["config"])
-    net = Generator(config.image_size, config.channels, config.latent_dim, config.base_channels)
+    config = read_config(directory)["config"]  # as it stands: the method may be one this process does not know
     packed, checkpoint = directory / "generator.safetensors", directory / "checkpoint.pt"
     try:
+        net = Generator(*(config[name] for name in ("image_size", "channels", "latent_dim", "base_channels")))
         if packed.exists():
             from safetensors.torch import load_file
 
@@ -222,7 +269,10 @@ def load_generator(directory: str | Path, device: str | torch.device = "cpu") ->
             weights = torch.load(checkpoint, map_location="cpu", weights_only=True)["sampler"]
         else:
             status = read_status(directory)
-            raise RunError(f"{directory} has no generator weights (status {status['status']}): train it first")
+            raise RunError(
+                f"{directory} has no generator weights (status {status['status']}): none were saved, or they were left "
+                "out of version control; delete the directory and run it again"
+            )
         net.load_state_dict(weights)
     except RunError:
         raise
@@ -273,19 +323,26 @@ def load_histories(study: pd.DataFrame) -> pd.DataFrame:
 
 
 def differing_fields(study: pd.DataFrame) -> pd.DataFrame:
-    """The config fields whose value depends on the run (method, dataset and seed aside): a row per field.
+    """What is not the same in all runs of a data set, method and seed aside: config, images and machine.
 
-    Columns are (dataset, method); a cell that differs between seeds lists all its values.
+    A row per field, a column per (dataset, method); a cell that differs between its seeds lists all its values.
     """
-    fields = [name for name, field in FIELDS.items() if field.metadata["shapes"] and name not in _CELL]
-    cells = study.groupby(["dataset", "method"], sort=False)[fields].agg(lambda values: sorted(set(values)))
-    cells = cells.map(
-        lambda values: ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
-    )
-    return cells.loc[:, cells.nunique() > 1].T
-
-
-_CELL = ("dataset", "method", "seed")
+    shaping = [name for name, field in FIELDS.items() if field.metadata["shapes"]]
+    candidates = [*shaping, "fingerprint", "processor", "threads", "arithmetic", "torch"]
+    by_dataset = study.groupby("dataset", sort=False)
+    differing = [
+        name
+        for name in candidates
+        if name in study and name not in ("dataset", "method", "seed") and by_dataset[name].nunique().max() > 1
+    ]
+    cells = {
+        cell: {
+            name: ", ".join(sorted({f"{v:g}" if isinstance(v, float) else str(v) for v in runs[name]}))
+            for name in differing
+        }
+        for cell, runs in study.groupby(["dataset", "method"], sort=False)
+    }
+    return pd.DataFrame(cells, index=differing, columns=pd.MultiIndex.from_tuples(cells, names=["dataset", "method"]))
 
 
 def cost_table(study: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """The grid of runs: plan it, execute each run in a process of its own, skip what is complete, resume what is not.
 
-The truth about a run is its exit code and its ``status.json``; an output notebook can claim to be complete after its
-kernel was killed.
+The truth about a run is its exit code and its ``status.json``, never its notebook.
 """
 
 import contextlib
@@ -10,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,21 +17,22 @@ from typing import IO, Any
 
 import torch
 
-import gancompare
 from gancompare import runs
 from gancompare.config import RunConfig
 from gancompare.data import load_dataset
+from gancompare.images import available_memory
+from gancompare.notebook import NotebookError
+from gancompare.notebook import execute as execute_notebook
 from gancompare.objectives import METHODS
 from gancompare.train import choose_device, progress_line, train, with_progress
 
-NOTEBOOKS = Path(gancompare.__file__).parent.parent / "notebooks"
 BYTES_PER_JOB = 2 * 2**30  # a kernel, torch and a data set of 28×28 or 64×64 images
 PARENT_VARIABLE = "GANCOMPARE_STUDY_PROCESS"  # tells a run which process to end with
 
 
 @dataclass
 class Outcome:
-    """What became of one run: complete, diverged, skipped (was finished already), interrupted or failed."""
+    """What became of one run: complete, diverged, skipped (was finished already) or failed."""
 
     config: RunConfig
     directory: Path
@@ -57,50 +56,30 @@ def cost(config: RunConfig) -> float:
 def execute(config: RunConfig, study: str, results: Path, notebook: bool = True) -> Outcome:
     """Train one run here, through papermill and ``02_train.ipynb`` or, without ``notebook``, in this process.
 
-    Raises RunError if the notebook is missing; whatever the run itself raises ends up in the outcome with papermill,
-    and is raised without.
+    Raises ConfigError, DataError or RunError for what can be seen to be wrong before training, and RunFailed for a run
+    that was begun and could not go on.
     """
     directory = runs.run_directory(results, study, config)
     if notebook:
-        message = execute_notebook(config, study, Path(results), directory)
-    else:
-        message = ""
-        for _ in with_progress(train(config, directory), config):
+        # The kernel would find these too, but only after it has started, and as a traceback in a notebook.
+        choose_device(config.device)
+        runs.check(directory, config, load_dataset(config.dataset, config.image_size, config.channels).fingerprint)
+        with runs.hold(directory, "this run", runs.PATIENCE):
             pass
-    status = runs.read_status(directory)
-    if status["status"] in runs.FINISHED and not message:
-        return Outcome(config, directory, status["status"], status.get("message", ""))
-    return Outcome(config, directory, "failed", message or status.get("message", "") or "the kernel died")
-
-
-def execute_notebook(config: RunConfig, study: str, results: Path, directory: Path) -> str:
-    """Execute ``02_train.ipynb`` into the run directory; returns why it failed, or nothing."""
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-    from traitlets.config import Config
-
-    source = NOTEBOOKS / "02_train.ipynb"
-    if not source.exists():
-        raise runs.RunError(f"{source} is not there: run from a checkout of gancompare, or with --no-notebook")
-    directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="gancompare-") as sockets:
-        # Kernels that start at the same moment race for TCP ports; sockets in a directory of their own cannot.
-        ipc = {"transport": "ipc", "ip": f"{sockets}/kernel"} if os.name == "posix" else {}
         try:
-            papermill.execute_notebook(
-                source,
-                directory / source.name,
-                parameters=config.to_dict() | {"study": study, "results": str(results.resolve())},
-                kernel_name="python3",
-                progress_bar=False,
-                stdout_file=sys.stdout,
-                config=Config({"KernelManager": ipc}),
-            )
-        except papermill.PapermillExecutionError as error:
-            return f"{error.ename}: {error.evalue}"
-        except DeadKernelError:
-            return "the kernel died, which is most often the system running out of memory"
-    return ""
+            where = {"study": study, "results": str(Path(results).resolve())}
+            execute_notebook("02_train.ipynb", directory / "02_train.ipynb", config.to_dict() | where)
+        except NotebookError as error:
+            raise runs.RunFailed(f"{directory}: {error}") from error
+    else:
+        with contextlib.closing(train(config, directory)) as rows:
+            for _ in with_progress(rows, config):
+                pass
+    # The truth is in the status file: a notebook can claim to be complete after its kernel was killed.
+    status = runs.read_status(directory)
+    if status["status"] not in runs.FINISHED:
+        raise runs.RunFailed(f"{directory}: {status.get('message') or 'the run ended without saying why'}")
+    return Outcome(config, directory, status["status"], status.get("message", ""))
 
 
 def run_study(
@@ -109,49 +88,65 @@ def run_study(
     """Run ``configs``, ``jobs`` at a time (None: as many as this machine takes), and say how each ended.
 
     Finished runs of the same config are skipped, interrupted ones resumed, and a failed one does not stop the others.
-    Raises RunError if another process holds the study, and DataError for data that cannot be had; KeyboardInterrupt
-    ends the running ones cleanly first.
+    Raises RunError if another process holds the study or two configs would share a directory, and DataError for data
+    that cannot be had; KeyboardInterrupt ends the running ones cleanly first.
     """
-    directory = Path(results) / study
-    for dataset in {(c.dataset, c.image_size, c.channels) for c in configs}:
-        load_dataset(*dataset)  # a bad name stops here, and the runs find the decoded images in the cache
+    results = Path(results)
+    taken: dict[Path, RunConfig] = {}
+    for config in configs:
+        directory = runs.run_directory(results, study, config)
+        if directory in taken:
+            pair = f"{taken[directory].dataset} {config.method} and {config.dataset} {config.method}"
+            raise runs.RunError(f"two runs would share {directory} ({pair}): name each once, or rename a folder")
+        taken[directory] = config
+    # A bad name stops here, and the runs find the decoded images in the cache.
+    wanted = {(c.dataset, c.image_size, c.channels) for c in configs}
+    fingerprints = {dataset: load_dataset(*dataset).fingerprint for dataset in wanted}
     gpus = torch.cuda.device_count() if any(choose_device(c.device).type == "cuda" for c in configs) else 0
-    with runs.hold(directory, f"study {study!r}"):
-        outcomes, waiting = sort_out(configs, study, results)
-        jobs = jobs or automatic_jobs(len(waiting), gpus)
-        threads = max(1, (os.cpu_count() or 1) // jobs)
+    with runs.hold(results / study, f"study {study!r}"):
+        outcomes, waiting = [], []
+        for config in configs:
+            fingerprint = fingerprints[config.dataset, config.image_size, config.channels]
+            outcome = already(config, runs.run_directory(results, study, config), fingerprint, notebook)
+            waiting.append(config) if outcome is None else outcomes.append(outcome)
+        # From all runs, not from those left: on a CPU the number of threads decides the last bits of a result.
+        jobs = jobs or automatic_jobs(len(configs), gpus)
+        threads = max(1, usable_cores() // jobs)
         print(f"study {study}: {len(waiting)} runs to do, {len(outcomes)} already done", flush=True)
         if waiting:
             print(f"{jobs} at a time, {threads} threads each; stop with Ctrl-C, the same command resumes", flush=True)
         waiting.sort(key=cost, reverse=True)
-        outcomes += carry_out(waiting, study, Path(results), jobs, threads, gpus, notebook)
+        outcomes += carry_out(waiting, study, results, jobs, threads, gpus, notebook)
     return outcomes
 
 
-def sort_out(configs: list[RunConfig], study: str, results: Path) -> tuple[list[Outcome], list[RunConfig]]:
-    """Which runs are finished already, and which are to be done. A run of another config is left as it is: failed."""
-    outcomes, waiting = [], []
-    for config in configs:
-        directory = runs.run_directory(results, study, config)
-        status = runs.read_status(directory)["status"]
-        if status not in runs.FINISHED:
-            waiting.append(config)
-            continue
-        differences = RunConfig.from_dict(runs.read_config(directory)["config"]).differences(config)
-        listed = "; ".join(f"{name} {old!r} there, {new!r} now" for name, (old, new) in differences.items())
-        message = f"a finished run of another config is there ({listed}); use another --name or delete it"
-        outcomes.append(
-            Outcome(config, directory, "failed", message) if listed else Outcome(config, directory, "skipped")
-        )
-    return outcomes, waiting
+def already(config: RunConfig, directory: Path, fingerprint: str, notebook: bool) -> Outcome | None:
+    """What there is no need to run: a finished run, or one that must not be touched; None for what is to be done."""
+    try:
+        runs.check(directory, config, fingerprint)
+        finished = runs.read_status(directory)["status"] in runs.FINISHED
+    except runs.RunError as error:
+        return Outcome(config, directory, "failed", str(error))
+    if not finished or (notebook and not (directory / "02_train.ipynb").exists()):  # its figures are still to be drawn
+        return None
+    return Outcome(config, directory, "skipped")
+
+
+def usable_cores() -> int:
+    """Cores this process may use: a container or a scheduler may grant fewer than the machine has."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):  # "max 100000" where there is no limit
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cores = min(cores, max(1, int(quota) // int(period)))
+    return cores
 
 
 def automatic_jobs(count: int, gpus: int = 0) -> int:
     """How many runs at a time: one per GPU; else one per core, since small nets gain little from a second thread."""
     if gpus:
         return max(1, min(count, gpus))
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 8 * 2**30
-    return max(1, min(count, os.cpu_count() or 1, memory // BYTES_PER_JOB))
+    memory = available_memory() or 8 * 2**30
+    return max(1, min(count, usable_cores(), memory // BYTES_PER_JOB))
 
 
 @dataclass
@@ -193,8 +188,7 @@ def carry_out(
                 for run in active:
                     print("  " + progress(run), flush=True)
     finally:  # Ctrl-C, or a bug here: no subprocess stays behind
-        for run in active:
-            stop(run)
+        stop(active)
     return outcomes
 
 
@@ -206,7 +200,8 @@ def start(config: RunConfig, study: str, results: Path, slot: int, threads: int,
     environment = os.environ | {PARENT_VARIABLE: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
     # Threads beyond the cores cost far more than they bring: two processes of two on two cores ran 45 times slower.
     environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    if gpus:
+    environment["PYTHONUTF8"] = "1"  # a log can hold any path
+    if gpus and config.device in ("auto", "cuda"):  # cuda:N says itself which
         environment["CUDA_VISIBLE_DEVICES"] = visible_gpu(slot % gpus)
     log = open(directory / "run.log", "w")  # noqa: SIM115 -- closed when the process has ended
     process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
@@ -244,25 +239,31 @@ def progress(run: Running) -> str:
 
 def finish(run: Running) -> Outcome:
     run.log.close()
-    code, status = run.process.returncode, runs.read_status(run.directory)
-    if code == 0 and status["status"] in runs.FINISHED:
-        return Outcome(run.config, run.directory, status["status"], status.get("message", ""))
-    said = [line for line in (run.directory / "run.log").read_text(errors="replace").splitlines() if line.strip()]
-    reason = said[-1] if said else "no output"
+    code, log = run.process.returncode, run.directory / "run.log"
+    with contextlib.suppress(runs.RunError):
+        status = runs.read_status(run.directory)
+        if code == 0 and status["status"] in runs.FINISHED:
+            return Outcome(run.config, run.directory, status["status"], status.get("message", ""))
+    said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    reason = said[-1].removeprefix("gancompare: error: ").removeprefix(f"{run.directory}: ") if said else "no output"
     if code < 0:
         reason = f"killed by signal {-code} ({reason})"
-    return Outcome(run.config, run.directory, "failed", f"{reason}; log: {run.directory / 'run.log'}")
+    return Outcome(run.config, run.directory, "failed", f"{reason}; log: {log}")
 
 
-def stop(run: Running) -> None:
-    """End a run and its kernel: first politely, so that it notes where it was, then by force."""
-    run.process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
-    try:
-        run.process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        run.process.kill()
-        run.process.wait()
-    run.log.close()
-    with contextlib.suppress(runs.RunError):
-        if runs.read_status(run.directory)["status"] == "running":
-            runs.write_status(run.directory, "interrupted", message="stopped by the user; the same command resumes it")
+def stop(active: list[Running]) -> None:
+    """End runs and their kernels: first politely, all at once, so that they note where they were, then by force."""
+    for run in active:
+        run.process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+    deadline = time.monotonic() + 20
+    for run in active:
+        try:
+            run.process.wait(timeout=max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            run.process.kill()
+            run.process.wait()
+        run.log.close()
+        with contextlib.suppress(runs.RunError), runs.hold(run.directory, "this run", runs.PATIENCE):
+            if runs.read_status(run.directory)["status"] == "running":  # its kernel was killed before it could say
+                message = "stopped by the user; the same command resumes it"
+                runs.write_status(run.directory, "interrupted", message=message)

@@ -31,7 +31,7 @@ from gancompare.data import Dataset, load_dataset, to_uint8, to_unit_range
 from gancompare.models import Critic, Generator, initialize
 from gancompare.objectives import METHODS, interpolate, per_sample_norm
 
-GRID_IMAGES = 64  # images in a sample grid, and in the fixed batch that is measured
+GRID_IMAGES = runs.GRID_COLUMNS**2  # images in a sample grid, and in the fixed batch that is measured
 
 
 @dataclass
@@ -70,19 +70,23 @@ def train(config: RunConfig, directory: Path) -> Iterator[dict[str, Any]]:
     """
     directory = Path(directory)
     data = load_dataset(config.dataset, config.image_size, config.channels)
-    with runs.hold(directory, "this run"):
+    with runs.hold(directory, "this run", runs.PATIENCE):
         if not runs.begin(directory, config, describe(data)):
             return
         try:
             state = prepare(config, data.images)
-            runs.write_status(directory, "running", pid=os.getpid(), machine=machine(state))
-            rows = loop(state, directory)
+            sums = resume(state, directory)
+            runs.write_status(directory, "running", pid=os.getpid(), machine=machine(state), **clocks(state))
+            rows = loop(state, directory, sums)
             yield from to_tensorboard(rows, directory) if config.tensorboard else rows
         except (KeyboardInterrupt, GeneratorExit):
             if runs.read_status(directory)["status"] == "running":  # a reader may turn away after the last row
                 runs.write_status(directory, "interrupted", message="stopped by the user; the same command resumes it")
             raise
-        except torch.OutOfMemoryError as error:
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+                runs.write_status(directory, "failed", message=f"{type(error).__name__}: {error}")
+                raise
             message = (
                 f"out of memory on {state.device} with batch_size={config.batch_size}, "
                 f"base_channels={config.base_channels}, image_size={config.image_size}: lower one of them"
@@ -94,10 +98,12 @@ def train(config: RunConfig, directory: Path) -> Iterator[dict[str, Any]]:
             raise
 
 
-def loop(state: Training, directory: Path) -> Iterator[dict[str, Any]]:
-    """The update schedule. Everything that reads a value off the device happens every ``log_every`` steps or rarer."""
+def loop(state: Training, directory: Path, sums: dict[str, Tensor]) -> Iterator[dict[str, Any]]:
+    """The update schedule. Everything that reads a value off the device happens every ``log_every`` steps or rarer.
+
+    ``sums`` are of the losses since the last row, on the device.
+    """
     config = state.config
-    sums: dict[str, Tensor] = resume(state, directory) or {}  # of loss parts since the last row, on the device
     if state.generator_steps == 0:
         save_samples(state, directory)
     started = time.perf_counter()
@@ -121,7 +127,7 @@ def loop(state: Training, directory: Path) -> Iterator[dict[str, Any]]:
             sums.clear()
             runs.append_history(directory, row)
             broken = [name for name, value in row.items() if value is not None and not math.isfinite(value)]
-        if checkpoint_now and not broken and not weights_are_finite(state):
+        if (checkpoint_now or sample_now) and not broken and not weights_are_finite(state):
             broken = ["weights"]
         if broken:  # leaves the last good checkpoint and generator in place
             message = f"{', '.join(broken)} not finite at generator step {step}"
@@ -409,7 +415,8 @@ def samples_path(directory: Path, step: int) -> Path:
 def save_samples(state: Training, directory: Path) -> None:
     path = samples_path(directory, state.generator_steps)
     path.parent.mkdir(exist_ok=True)
-    grid = make_grid(to_uint8(sample(state)).cpu(), nrow=8, padding=2, pad_value=255)
+    images = to_uint8(sample(state)).cpu()
+    grid = make_grid(images, nrow=runs.GRID_COLUMNS, padding=runs.GRID_PADDING, pad_value=255)
     with runs.atomic_path(path) as temporary:
         Image.fromarray(grid.permute(1, 2, 0).numpy()).save(temporary, format="PNG")
 
@@ -441,36 +448,50 @@ def save_checkpoint(state: Training, directory: Path, sums: dict[str, Tensor]) -
     """All that a resume needs, in one file that is either the old or the new one, whenever the process dies."""
     content = {
         "hash": state.config.hash(),
+        "device": state.device.type,
+        "bf16": state.bf16,
         "sums": sums,
         "streams": {name: rng.get_state() for name, rng in state.streams.items()},
         **clocks(state),
         **{name: getattr(state, name).state_dict() for name in _SAVED},
     }
+    if (directory / "history.csv").exists():
+        runs.sync(directory / "history.csv")  # a checkpoint must not outlive the rows before it
     with runs.atomic_path(directory / "checkpoint.pt") as temporary:
         torch.save(content, temporary)
     runs.save_generator(directory, state.sampler)
 
 
-def resume(state: Training, directory: Path) -> dict[str, Tensor] | None:
-    """Load the checkpoint into ``state`` and cut the history back to it; returns the unfinished sums, if there is one.
+def resume(state: Training, directory: Path) -> dict[str, Tensor]:
+    """Load the checkpoint, if there is one, into ``state`` and cut the history back to it; returns the unfinished sums.
 
-    Raises RunError for a checkpoint that cannot be read or belongs to another config.
+    Raises RunError for a checkpoint that cannot be read, or belongs to another config or kind of device.
     """
     path = directory / "checkpoint.pt"
     if not path.exists():
         runs.cut_history(directory, 0)
-        return None
+        return {}
     try:
         content = torch.load(path, map_location=state.device, weights_only=True)
         belongs = content["hash"] == state.config.hash()
-        for name in _SAVED:
-            getattr(state, name).load_state_dict(content[name])
+        device, bf16 = content["device"], content["bf16"]
+        if belongs and device == state.device.type:
+            for name in _SAVED:
+                getattr(state, name).load_state_dict(content[name])
+            for name, rng in state.streams.items():
+                rng.set_state(content["streams"][name].cpu())
     except Exception as error:  # a corrupt file raises whatever its parser stumbles over
         raise runs.RunError(f"{path} cannot be read ({error}); delete it to train this run from the start") from error
     if not belongs:
         raise runs.RunError(f"{path} belongs to another config; delete it to train this run from the start")
-    for name, rng in state.streams.items():
-        rng.set_state(content["streams"][name].cpu())
+    if device != state.device.type:  # the random streams of one kind of device cannot go on on another
+        raise runs.RunError(
+            f"{path} was written on {device}, this is {state.device.type}: resume with device={device}, "
+            "or delete it to train this run from the start"
+        )
+    if bf16 != state.bf16:
+        names = {True: "bf16", False: "float32"}
+        print(f"note: resumed in {names[state.bf16]}, begun in {names[bf16]} on another machine", flush=True)
     for name in clocks(state):
         setattr(state, name, content[name])
     runs.cut_history(directory, state.generator_steps)

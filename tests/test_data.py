@@ -169,7 +169,7 @@ def test_bad_input_is_refused_with_what_and_remedy(tmp_path, case):
 
 
 def test_more_than_the_memory_is_refused_before_decoding(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "_available_memory", lambda: 2**30)
+    monkeypatch.setattr(images, "available_memory", lambda: 2**30)
     with pytest.raises(DataError, match=r"3×30000×30000 need 10\.1 GiB .* 1\.0 GiB .*smaller image_size"):
         load_dataset(write_folder(tmp_path / "f", some_images(2)), 30_000)
 

@@ -314,7 +314,7 @@ def study(tmp_path, monkeypatch):
     """A results folder with the study `tiny`, and a stand-in for the notebook, which says what it was given."""
     (tmp_path / "results" / "tiny").mkdir(parents=True)
     (tmp_path / "notebooks").mkdir()
-    monkeypatch.setattr(report, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr("gancompare.notebook.NOTEBOOKS", tmp_path / "notebooks")
     cells = [
         v4.new_markdown_cell("# Comparison"),
         code('study = ""\nresults = ""', tags=["parameters"]),
@@ -345,7 +345,8 @@ def test_build_report_says_what_failed(study):
     (study / "results" / "sad").mkdir()
     with pytest.raises(ReportError, match="last line") as error:
         build_report("sad", study / "results", study / "reports")
-    assert str(study / "results" / "sad" / "03_compare.ipynb") in str(error.value)
+    assert str(study / "results" / "sad") in str(error.value)
+    assert (study / "results" / "sad" / "03_compare.unfinished.ipynb").exists()
     assert not (study / "reports").exists()
 
 

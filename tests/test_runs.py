@@ -207,8 +207,11 @@ def test_a_missing_study_lists_those_there_are(tmp_path):
 def test_differing_fields_shows_exactly_what_is_not_shared(tmp_path):
     make_run(tmp_path, method="gan")
     make_run(tmp_path, method="wgan", clip=0.02)
+    make_run(tmp_path, method="gan", dataset="anime_faces", batch_size=8)  # differs between data sets only: not listed
+    make_run(tmp_path, method="gan", dataset="anime_faces", batch_size=16, seed=1)
     table = runs.differing_fields(runs.load_study(tmp_path, "s"))
-    assert set(table.index) == {"n_critic", "clip"}
+    assert set(table.index) == {"n_critic", "clip", "batch_size"}
+    assert table.loc["batch_size", ("anime_faces", "gan")] == "16, 8"
     assert table.loc["n_critic", ("mnist5k", "gan")] == "1"
     assert table.loc["clip", ("mnist5k", "wgan")] == "0.02"
 

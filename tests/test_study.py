@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from gancompare import runs, study
 from gancompare.config import ConfigError, RunConfig
 
 SMOKE = ("--profile=smoke", "--image-size=28", "--no-notebook")
+RARELY = ("--log-every=10", "--checkpoint-every=50", "--sample-every=500", "--evaluate-every=500")
 
 
 @pytest.fixture
@@ -46,11 +48,11 @@ def test_longer_runs_cost_more():
 
 
 def test_automatic_jobs_never_exceed_runs_cores_or_gpus(monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
-    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 64 * 2**30 // 4096}[name])
+    monkeypatch.setattr(study, "usable_cores", lambda: 4)
+    monkeypatch.setattr(study, "available_memory", lambda: 64 * 2**30)
     assert [study.automatic_jobs(n) for n in (0, 1, 3, 100)] == [1, 1, 3, 4]
     assert study.automatic_jobs(100, gpus=2) == 2
-    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 4 * 2**30 // 4096}[name])
+    monkeypatch.setattr(study, "available_memory", lambda: 4 * 2**30)
     assert study.automatic_jobs(100) == 2  # memory for two
 
 
@@ -76,7 +78,7 @@ def test_a_study_runs_skips_what_is_complete_and_extends(grid, tmp_path, capsys)
 
 def test_threads_are_shared_out(grid, tmp_path):
     study.run_study(grid(), "s", tmp_path, jobs=2, notebook=False)
-    threads = max(1, (os.cpu_count() or 1) // 2)
+    threads = max(1, study.usable_cores() // 2)
     for directory in runs.find_runs(tmp_path, "s"):
         assert runs.read_status(directory)["machine"]["threads"] == threads
 
@@ -99,7 +101,7 @@ def test_a_finished_run_of_another_config_is_kept_and_reported(grid, tmp_path):
     weights = (directory / "generator.safetensors").read_bytes()
     (outcome,) = study.run_study(grid(methods=("gan",), batch_size=4), "s", tmp_path, notebook=False)
     assert outcome.status == "failed"
-    assert "batch_size 8 there, 4 now" in outcome.message
+    assert "batch_size is 8 there, 4 now" in outcome.message
     assert (directory / "generator.safetensors").read_bytes() == weights
 
 
@@ -111,18 +113,94 @@ def test_a_second_study_on_the_same_directory_is_told_who_holds_it(grid, tmp_pat
         study.run_study(grid(), "s", tmp_path, notebook=False)
 
 
+def test_a_study_of_changed_images_is_refused(image_folder, tmp_path):
+    folder = shutil.copytree(image_folder, tmp_path / "images")
+    configs = study.plan([str(folder)], ["gan"], [0], profile="smoke", image_size=28)
+    study.run_study(configs, "s", tmp_path, notebook=False)
+    (folder / "00.png").unlink()
+    (outcome,) = study.run_study(configs, "s", tmp_path, notebook=False)
+    assert outcome.status == "failed"
+    assert "other images" in outcome.message
+
+
+@pytest.mark.parametrize("file", ["config.json", "status.json"])
+def test_one_corrupt_run_does_not_stop_the_study(grid, tmp_path, file):
+    study.run_study(grid(methods=("gan",)), "s", tmp_path, notebook=False)
+    (directory,) = runs.find_runs(tmp_path, "s")
+    (directory / file).write_text("{half")
+    outcomes = study.run_study(grid(), "s", tmp_path, notebook=False)
+    assert statuses(outcomes) == {("gan", 0): "failed", ("wgan", 0): "complete"}
+    assert file in outcomes[0].message
+
+
+def test_two_folders_of_one_name_are_told_apart(image_folder, tmp_path):
+    folders = [shutil.copytree(image_folder, tmp_path / parent / "cats") for parent in "ab"]
+    configs = study.plan(map(str, folders), ["gan"], [0], profile="smoke", image_size=28)
+    with pytest.raises(runs.RunError, match="two runs would share"):
+        study.run_study(configs, "s", tmp_path, notebook=False)
+
+
+def test_a_run_is_done_only_when_its_notebook_is(grid, tmp_path):
+    (config,) = grid(methods=("gan",))
+    study.run_study([config], "s", tmp_path, notebook=False)
+    directory = runs.run_directory(tmp_path, "s", config)
+    fingerprint = runs.read_config(directory)["data"]["fingerprint"]
+    assert study.already(config, directory, fingerprint, notebook=False).status == "skipped"
+    assert study.already(config, directory, fingerprint, notebook=True) is None
+    (directory / "02_train.ipynb").touch()
+    assert study.already(config, directory, fingerprint, notebook=True).status == "skipped"
+
+
+LSGAN = """
+from dataclasses import dataclass
+from gancompare.objectives import METHODS
+
+@dataclass(frozen=True)
+class LSGAN:
+    n_critic: int = 1
+    wasserstein = False
+    def critic_loss(self, critic, real, fake, rng):
+        return {"real": (critic(real) - 1).square().mean(), "fake": critic(fake).square().mean()}
+    def generator_loss(self, critic, fake):
+        return (critic(fake) - 1).square().mean()
+    def constrain(self, critic):
+        pass
+
+METHODS["lsgan"] = LSGAN
+"""
+
+
+def test_a_method_from_a_file_joins_a_study_and_its_generator_loads_anywhere(image_folder, tmp_path):
+    (tmp_path / "mine.py").write_text(LSGAN)
+    command = [sys.executable, "-m", "gancompare", "study", "--name=s", f"--datasets={image_folder}", *SMOKE]
+    command += ["--methods=lsgan", "--seeds=1", "--no-report", f"--results={tmp_path}"]
+    environment = os.environ | {"GANCOMPARE_METHODS": str(tmp_path / "mine.py")}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    (directory,) = runs.find_runs(tmp_path, "s")
+    assert runs.load_generator(directory).latent_dim == 16  # this process does not know the method
+
+
 @pytest.fixture
 def long_study(image_folder, tmp_path):
-    """A study in a process of its own that would take minutes, once its run has written a checkpoint."""
+    """A study in a process of its own, its command and its run's directory, once that has written a checkpoint."""
     command = [sys.executable, "-m", "gancompare", "study", "--name=s", f"--datasets={image_folder}", "--methods=gan"]
-    command += [*SMOKE, "--seeds=1", "--generator-steps=20000", "--no-report", f"--results={tmp_path}"]
+    command += [
+        *SMOKE,
+        "--seeds=1",
+        "--generator-steps=1500",
+        "--log-every=10",
+        "--checkpoint-every=100",
+        "--no-report",
+        f"--results={tmp_path}",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("s/*/*/*/checkpoint.pt")):
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)
-    yield process, next(tmp_path.glob("s/*/*/*"))
+    yield process, command, next(tmp_path.glob("s/*/*/*"))
     process.kill()
 
 
@@ -139,20 +217,25 @@ def wait_for_end(pid):
 
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
 def test_ctrl_c_stops_the_runs_and_tells_how_to_resume(long_study):
-    process, directory = long_study
+    process, command, directory = long_study
     child = json.loads((directory / "status.json").read_text())["pid"]
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "the same command goes on from here" in output
     assert "Traceback" not in output
-    assert runs.read_status(directory)["status"] == "interrupted"
+    status = runs.read_status(directory)
+    assert status["status"] == "interrupted"
+    assert 0 < status["generator_steps"] < 1500
     wait_for_end(child)
+    result = subprocess.run(command, capture_output=True, text=True)  # and so it does
+    assert result.returncode == 0, result.stdout
+    assert runs.read_status(directory)["status"] == "complete"
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="a zombie's state is read from /proc")
 def test_a_killed_study_leaves_no_run_behind(long_study):
-    process, directory = long_study
+    process, _, directory = long_study
     child = json.loads((directory / "status.json").read_text())["pid"]
     process.kill()
     process.communicate()
@@ -168,6 +251,31 @@ def test_a_killed_study_leaves_no_run_behind(long_study):
     pytest.fail(f"process {child} goes on without its study")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="kills a process with SIGKILL")
+def test_after_a_killed_run_the_same_command_goes_on(image_folder, tmp_path):
+    """Through papermill: the kernel outlives the killed process for a moment, and the new run waits for it."""
+    command = [sys.executable, "-m", "gancompare", "run", f"--dataset={image_folder}", "--profile=smoke"]
+    command += [
+        "--image-size=28",
+        "--method=gan",
+        "--generator-steps=1500",
+        "--log-every=10",
+        "--checkpoint-every=100",
+        f"--results={tmp_path}",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("*/*/*/*/checkpoint.pt")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    (directory,) = runs.find_runs(tmp_path, "smoke")
+    assert runs.read_status(directory)["status"] == "complete"
+    assert (directory / "02_train.ipynb").exists()
+
+
 def test_a_dead_kernel_is_a_failed_run(image_folder, tmp_path, monkeypatch):
     from nbclient.exceptions import DeadKernelError
 
@@ -176,12 +284,15 @@ def test_a_dead_kernel_is_a_failed_run(image_folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr("papermill.execute_notebook", die)
     config = RunConfig(dataset=str(image_folder), profile="smoke", image_size=28)
-    outcome = study.execute(config, "s", tmp_path)
-    assert outcome.status == "failed"
-    assert "kernel died" in outcome.message
+    with pytest.raises(runs.RunFailed, match="kernel died"):
+        study.execute(config, "s", tmp_path)
 
 
 def test_the_status_file_is_believed_over_the_notebook(image_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("papermill.execute_notebook", lambda *a, **k: None)  # "completed", yet nothing was trained
+    def claim_to_be_complete(source, output, **options):
+        shutil.copy(source, output)
+
+    monkeypatch.setattr("papermill.execute_notebook", claim_to_be_complete)
     config = RunConfig(dataset=str(image_folder), profile="smoke", image_size=28)
-    assert study.execute(config, "s", tmp_path).status == "failed"
+    with pytest.raises(runs.RunFailed, match="without saying why"):
+        study.execute(config, "s", tmp_path)

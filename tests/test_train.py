@@ -349,7 +349,26 @@ def test_a_corrupt_checkpoint_is_named(smoke, tmp_path):
         run(config, tmp_path)
 
 
-def test_a_run_in_use_is_refused(smoke, tmp_path):
+def test_a_checkpoint_of_another_kind_of_device_is_named(smoke, tmp_path):
+    config = smoke(generator_steps=6)
+    rows = train.train(config, tmp_path)
+    while next(rows)["generator_steps"] < 4:
+        pass
+    rows.close()
+    content = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    torch.save(content | {"device": "cuda"}, tmp_path / "checkpoint.pt")
+    with pytest.raises(runs.RunError, match="written on cuda, this is cpu"):
+        run(config, tmp_path)
+
+
+def test_leftovers_of_a_killed_write_are_removed(smoke, tmp_path):
+    (tmp_path / ".checkpoint.pt.123.tmp").write_bytes(b"half")
+    run(smoke(), tmp_path)
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_run_in_use_is_refused(smoke, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "PATIENCE", 0.1)
     rows = train.train(smoke(), tmp_path)
     next(rows)
     with pytest.raises(runs.RunError, match=f"process {os.getpid()}"):

@@ -1,0 +1,60 @@
+"""Execute a notebook of the checkout with papermill: a finished file takes its place whole, a failure says why."""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gancompare
+
+NOTEBOOKS = Path(gancompare.__file__).resolve().parent.parent / "notebooks"
+START_SECONDS = 180  # for a kernel to answer; a busy machine takes its time
+
+
+class NotebookError(RuntimeError):
+    """A notebook that is not there or did not run to its end; the message says why."""
+
+
+def execute(name: str, output: Path, parameters: dict[str, Any]) -> None:
+    """Execute ``notebooks/<name>`` and put it at ``output``, printing what its kernel prints.
+
+    Raises NotebookError. What was executed until then is kept as ``<output's stem>.unfinished.ipynb``; a finished
+    notebook at ``output`` is left as it was.
+    """
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from traitlets.config import Config
+
+    source = NOTEBOOKS / name
+    if not source.exists():
+        raise NotebookError(f"{source} is not there: run from a checkout of gancompare")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = output.with_suffix(".unfinished.ipynb")
+    with tempfile.TemporaryDirectory(prefix="gancompare-") as directory:
+        # Kernels that start at the same moment race for TCP ports; sockets in a directory of their own cannot.
+        ipc = {"transport": "ipc", "ip": f"{directory}/kernel"} if os.name == "posix" else {}
+        written = Path(directory) / name
+        try:
+            papermill.execute_notebook(
+                source,
+                written,
+                parameters=parameters,
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                start_timeout=START_SECONDS,
+                stdout_file=sys.stdout,
+                stderr_file=sys.stderr,
+                config=Config({"KernelManager": ipc}),
+            )
+            shutil.move(written, output)
+            unfinished.unlink(missing_ok=True)
+        except papermill.PapermillExecutionError as error:
+            shutil.move(written, unfinished)
+            raise NotebookError(f"{error.ename}: {error.evalue}") from error
+        except DeadKernelError as error:
+            raise NotebookError("the kernel died, most often because the system ran out of memory") from error
+        except RuntimeError as error:  # a kernel that never answered
+            raise NotebookError(str(error)) from error
