@@ -12,8 +12,8 @@ import pytest
 from gancompare import runs, study
 from gancompare.config import ConfigError, RunConfig
 
-SMOKE = ("--profile=smoke", "--image-size=28", "--no-notebook")
-RARELY = ("--log-every=10", "--checkpoint-every=50", "--sample-every=500", "--evaluate-every=500")
+SMOKE = ("--profile=smoke", "--image-size=28", "--no-notebook", "--jobs=2")
+RARELY = ("--log-every=10", "--checkpoint-every=20", "--sample-every=500", "--evaluate-every=500")
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def long_study(image_folder, tmp_path):
     command += [
         *SMOKE,
         "--seeds=1",
-        "--generator-steps=1500",
+        "--generator-steps=600",
         "--log-every=10",
         "--checkpoint-every=100",
         "--no-report",
@@ -226,7 +226,7 @@ def test_ctrl_c_stops_the_runs_and_tells_how_to_resume(long_study):
     assert "Traceback" not in output
     status = runs.read_status(directory)
     assert status["status"] == "interrupted"
-    assert 0 < status["generator_steps"] < 1500
+    assert 0 < status["generator_steps"] < 600
     wait_for_end(child)
     result = subprocess.run(command, capture_output=True, text=True)  # and so it does
     assert result.returncode == 0, result.stdout
@@ -258,7 +258,7 @@ def test_after_a_killed_run_the_same_command_goes_on(image_folder, tmp_path):
     command += [
         "--image-size=28",
         "--method=gan",
-        "--generator-steps=1500",
+        "--generator-steps=600",
         "--log-every=10",
         "--checkpoint-every=100",
         f"--results={tmp_path}",
