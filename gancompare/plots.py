@@ -44,22 +44,25 @@ def color(method: str) -> str:
     return COLORS.get(method, "#555555")
 
 
-def show(figure: Figure | Image.Image, caption: str, alt: str = "") -> None:
+def show(figure: Figure | Image.Image, caption: str, alt: str = "", photo: bool = False) -> None:
     """Display ``figure`` with its caption; ``alt`` says in words what it shows (the caption where empty)."""
     from IPython.display import HTML, display
 
-    display(HTML(figure_html(figure, caption, alt)))
+    display(HTML(figure_html(figure, caption, alt, photo)))
 
 
-def figure_html(figure: Figure | Image.Image, caption: str, alt: str = "") -> str:
-    """A ``<figure>`` with the picture inside: no file beside the page, PNG for drawings, JPEG for photographs."""
+def figure_html(figure: Figure | Image.Image, caption: str, alt: str = "", photo: bool = False) -> str:
+    """A ``<figure>`` with the picture inside, so that no file stands beside the page.
+
+    A drawing is PNG; an image, and a figure that is a ``photo`` (a sheet of samples), is JPEG and far smaller.
+    """
     buffer = io.BytesIO()
     if isinstance(figure, Image.Image):
         kind, width = "jpeg", figure.width
         figure.convert("RGB").save(buffer, format="JPEG", quality=90)
     else:
-        kind, width = "png", int(figure.get_figwidth() * 100)
-        figure.savefig(buffer, format="png", bbox_inches="tight")
+        kind, width = "jpeg" if photo else "png", int(figure.get_figwidth() * 100)
+        figure.savefig(buffer, format=kind, bbox_inches="tight")
     data = base64.b64encode(buffer.getvalue()).decode()
     text = html.escape(alt or caption, quote=True)
     return (

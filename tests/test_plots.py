@@ -97,9 +97,12 @@ def test_generator_losses_have_the_slopes_of_the_papers():
     np.testing.assert_allclose(slopes["wgan and wgan-gp"].get_ydata(), 1)
 
 
-@pytest.mark.parametrize(("figure", "kind"), [(Figure(), "png"), (Image.new("RGB", (9, 7), "red"), "jpeg")])
-def test_figure_html_holds_the_picture_its_caption_and_its_alt_text(figure, kind):
-    page = plots.figure_html(figure, 'caption <b> & "quotes"', alt='words "in" quotes')
+@pytest.mark.parametrize(
+    ("figure", "photo", "kind"),
+    [(Figure(), False, "png"), (Figure(), True, "jpeg"), (Image.new("RGB", (9, 7), "red"), False, "jpeg")],
+)
+def test_figure_html_holds_the_picture_its_caption_and_its_alt_text(figure, photo, kind):
+    page = plots.figure_html(figure, 'caption <b> & "quotes"', alt='words "in" quotes', photo=photo)
     found = re.search(r'<img src="data:image/(\w+);base64,([^"]+)" alt="([^"]*)"', page)
     assert found[1] == kind
     assert Image.open(io.BytesIO(base64.b64decode(found[2]))).format.lower() == kind
