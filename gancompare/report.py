@@ -43,9 +43,11 @@ def build_report(study: str, results: Path, reports: Path) -> Path:
     studies = sorted(p.name for p in results.iterdir() if p.is_dir()) if results.is_dir() else []
     if study not in studies:
         raise ReportError(f"no study {study!r} in {results}; there: {', '.join(studies) or 'none'}")
-    executed = results / study / "03_compare.ipynb"
+    executed, shown = results / study / "03_compare.ipynb", results.resolve()
+    if shown.is_relative_to(Path.cwd()):  # the page shows it, and need not tell where on this machine it was made
+        shown = shown.relative_to(Path.cwd())
     try:
-        execute("03_compare.ipynb", executed, {"study": study, "results": str(results.resolve())})
+        execute("03_compare.ipynb", executed, {"study": study, "results": str(shown)})
     except NotebookError as error:
         raise ReportError(f"03_compare.ipynb failed: {error} (as far as it got: {executed.parent})") from error
     page = render_html(executed, reports / study / "index.html", f"{study} – GAN, WGAN and WGAN-GP compared")
