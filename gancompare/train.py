@@ -83,18 +83,17 @@ def train(config: RunConfig, directory: Path) -> Iterator[dict[str, Any]]:
             if runs.read_status(directory)["status"] == "running":  # a reader may turn away after the last row
                 runs.write_status(directory, "interrupted", message="stopped by the user; the same command resumes it")
             raise
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
-                runs.write_status(directory, "failed", message=f"{type(error).__name__}: {error}")
-                raise
-            message = (
-                f"out of memory on {state.device} with batch_size={config.batch_size}, "
-                f"base_channels={config.base_channels}, image_size={config.image_size}: lower one of them"
-            )
-            runs.write_status(directory, "failed", message=message)
-            raise runs.RunFailed(message) from error
         except Exception as error:
-            runs.write_status(directory, "failed", message=f"{type(error).__name__}: {error}")
+            memory_ran_out = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+            message = f"{type(error).__name__}: {error}"
+            if memory_ran_out:
+                message = (
+                    f"out of memory on {config.device} with batch_size={config.batch_size}, "
+                    f"base_channels={config.base_channels}, image_size={config.image_size}: lower one of them"
+                )
+            runs.write_status(directory, "failed", message=message)
+            if memory_ran_out:
+                raise runs.RunFailed(message) from error
             raise
 
 

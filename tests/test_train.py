@@ -30,6 +30,14 @@ def run(config, directory):
     return list(train.train(config, directory))
 
 
+def stop_at(step, config, directory):
+    """Train until the row of ``step`` and turn away."""
+    rows = train.train(config, directory)
+    while next(rows)["generator_steps"] < step:
+        pass
+    rows.close()
+
+
 def weights(directory):
     return load_file(directory / "generator.safetensors")
 
@@ -221,10 +229,7 @@ RESUMABLE = [
 def test_an_interrupted_run_resumes_to_the_same_bits(smoke, tmp_path, fields):
     config = smoke(generator_steps=12, checkpoint_every=5, log_every=3, **fields)
     run(config, tmp_path / "whole")
-    rows = train.train(config, tmp_path / "parts")
-    while next(rows)["generator_steps"] < 8:  # past the checkpoint at 5, so steps 6 to 8 are made twice
-        pass
-    rows.close()
+    stop_at(8, config, tmp_path / "parts")  # past the checkpoint at 5, so steps 6 to 8 are made twice
     assert runs.read_status(tmp_path / "parts")["status"] == "interrupted"
     run(config, tmp_path / "parts")
     assert_same_bits(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
@@ -340,10 +345,7 @@ def test_out_of_memory_names_what_to_lower(smoke, tmp_path, monkeypatch):
 
 def test_a_corrupt_checkpoint_is_named(smoke, tmp_path):
     config = smoke(generator_steps=6)
-    rows = train.train(config, tmp_path)
-    while next(rows)["generator_steps"] < 4:
-        pass
-    rows.close()
+    stop_at(4, config, tmp_path)
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(runs.RunError, match=r"checkpoint\.pt cannot be read"):
         run(config, tmp_path)
@@ -351,10 +353,7 @@ def test_a_corrupt_checkpoint_is_named(smoke, tmp_path):
 
 def test_a_checkpoint_of_another_kind_of_device_is_named(smoke, tmp_path):
     config = smoke(generator_steps=6)
-    rows = train.train(config, tmp_path)
-    while next(rows)["generator_steps"] < 4:
-        pass
-    rows.close()
+    stop_at(4, config, tmp_path)
     content = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     torch.save(content | {"device": "cuda"}, tmp_path / "checkpoint.pt")
     with pytest.raises(runs.RunError, match="written on cuda, this is cpu"):
