@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from gancompare.config import RunConfig
-from gancompare.train import iteration, prepare, processor_name, stream
+from gancompare.streams import stream
+from gancompare.train import iteration, prepare, processor_name
 
 IMAGES = 2048  # random images; their content does not change the time
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from gancompare.data import BUILT_IN
+from gancompare.features import EXTRACTORS
 from gancompare.models import CRITIC_NORMS, IMAGE_SIZES
 from gancompare.objectives import METHODS
 
@@ -27,10 +28,12 @@ MAIN_METHODS = ("gan", "wgan", "wgan-gp")  # what a study compares unless told o
 PROFILES: dict[str, dict[str, Any]] = {
     # seconds; for tests and for trying a set-up, far too short for images
     "smoke": {"generator_steps": 4, "batch_size": 8, "base_channels": 4, "latent_dim": 16, "log_every": 1}
-    | {"sample_every": 2, "evaluate_every": 2, "checkpoint_every": 2},
+    | {"sample_every": 2, "evaluate_every": 2, "checkpoint_every": 2}
+    | {"extractor": "random-init", "monitor_images": 64, "evaluation_images": 64},
     # minutes on two CPU cores at 28×28; digits are readable, nothing has converged
     "quick": {"generator_steps": 400, "base_channels": 32, "log_every": 10}
-    | {"sample_every": 50, "evaluate_every": 50, "checkpoint_every": 50},
+    | {"sample_every": 50, "evaluate_every": 50, "checkpoint_every": 50}
+    | {"monitor_images": 1000, "evaluation_images": 2000},
     # hours on a GPU; the budget a verdict should rest on
     "reference": {"generator_steps": 20_000, "base_channels": 64, "log_every": 50}
     | {"sample_every": 1000, "evaluate_every": 1000, "checkpoint_every": 1000},
@@ -116,7 +119,15 @@ class RunConfig:
     device: str = _option("auto", "auto, cpu, cuda or cuda:N", shapes=False)
     log_every: int = _option(50, "generator steps between rows of history.csv", 1, shapes=False)
     sample_every: int = _option(1000, "generator steps between sample grids", 1, shapes=False)
-    evaluate_every: int = _option(1000, "generator steps between measures of a fixed batch", 1, shapes=False)
+    evaluate_every: int = _option(1000, "generator steps between measures of samples and critic", 1, shapes=False)
+    extractor: str = _option(
+        "auto",
+        "what samples are scored with; auto: a classifier for 28×28 grey built-in data, else efficientnet-lite0",
+        choices=("auto", "none", *EXTRACTORS),
+        shapes=False,
+    )
+    monitor_images: int = _option(2000, "samples in each score taken while training", 6, 1_000_000, shapes=False)
+    evaluation_images: int = _option(10_000, "samples in the scores at the end", 6, 1_000_000, shapes=False)
     checkpoint_every: int = _option(1000, "generator steps between checkpoints", 1, shapes=False)
     tensorboard: bool = _option(False, "also write TensorBoard event files", shapes=False)
 

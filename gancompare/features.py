@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate, pad
 
 from gancompare.data import BUILT_IN, Dataset, cache_directory, load_dataset
-from gancompare.runs import atomic_path
+from gancompare.files import atomic_path
 
 VERSION = 1  # raise it whenever the same weights and images give other features, so that old cache files are not read
 EXTRACTORS = {  # name → what its Fréchet distance is called; only the one of Inception is FID

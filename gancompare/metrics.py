@@ -284,7 +284,8 @@ def lpips_diversity(images, pairs: int, rng: np.random.Generator, net: str = "al
     url = torchvision.models.get_model_weights(BACKBONES[net]).DEFAULT.url
     weights = Path(torch.hub.get_dir(), "checkpoints", Path(url).name)
     if not weights.is_file():
-        return None, f"LPIPS not measured: no weights at {weights}; to have it, put {url} there"
+        where = "torch.hub.get_dir()/checkpoints"
+        return None, f"LPIPS not measured: its weights are not in {where}; to have it, put {url} there"
     shape = (3, max(64, first.shape[-2]), max(64, first.shape[-1]))
     first, second = (
         torch.nn.functional.interpolate(x, shape[1:], mode="bilinear").expand(-1, *shape) for x in (first, second)
@@ -404,8 +405,9 @@ def _mean(values: Tensor) -> Estimate:
 def score(real_features, fake_features, *, real_probabilities=None, fake_probabilities=None, rng) -> dict:
     """What a run writes: every metric above that needs no images, as plain numbers that JSON can hold.
 
-    Features (N, d), (M, d); probabilities (·, K) of a classifier add the class metrics. ``fd_infinity`` is None where
-    N is below 8d. Raises: ValueError as the metrics do, and below 6 images.
+    Features (N, d), (M, d). Probabilities (·, K) of the fakes add the Inception Score, and together with those of the
+    reals, by a classifier whose classes the images have, the class metrics. ``fd_infinity`` is None where N is below
+    8d. Raises: ValueError as the metrics do, and below 6 images.
     """
     real, fake = _pair(real_features, fake_features, least=6)
     infinity = Estimate(None, None)
@@ -432,10 +434,9 @@ def score(real_features, fake_features, *, real_probabilities=None, fake_probabi
         classes = fake_probabilities.shape[1]
         quality = inception_score(fake_probabilities, min(10, len(fake_probabilities) // 2), rng)
         scores |= {"inception_score": quality.value, "inception_score_se": quality.standard_error}
-        histogram = None
         if real_probabilities is not None:
             histogram = class_report(real_probabilities, classes)["class_histogram"]
-        scores |= class_report(fake_probabilities, classes, histogram)
+            scores |= class_report(fake_probabilities, classes, histogram)
     return scores
 
 

@@ -9,8 +9,11 @@ import itertools
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized
 
-CRITIC_NORMS = ("none", "layer", "instance", "batch")
+CRITIC_NORMS = ("none", "layer", "instance", "batch", "spectral")
 
 # image size -> (side of the generator's first feature map, number of doublings up to the image size)
 _STAGES = {28: (7, 2), 32: (4, 3), 64: (4, 4), 96: (6, 4), 128: (4, 5), 256: (4, 6)}
@@ -57,7 +60,9 @@ class Critic(nn.Module):
     ``norm`` stands behind every convolution but the first: "none", "layer" (one mean and variance per sample),
     "instance" (per sample and channel) or "batch" (mixes the samples of a batch, so a per-sample gradient penalty is
     not defined with it). Layer and instance norms have no learned scale: weight clipping would squeeze one to its bound
-    and starve every layer below it, so a learned scale would handicap one method alone.
+    and starve every layer below it, so a learned scale would handicap one method alone. "spectral" normalises no
+    features: it divides the weights of every layer by their largest singular value, one power iteration a forward pass
+    (Miyato et al. 2018, Algorithm 1; of a convolution, that of its matrix (out, in · height · width)).
     Raises ValueError for an unknown norm or image size.
     """
 
@@ -79,6 +84,10 @@ class Critic(nn.Module):
             layers.append(nn.LeakyReLU(0.2, inplace=True))
         self.layers = nn.Sequential(*layers)
         self.score = nn.Linear(widths[-1] * _STAGES[image_size][0] ** 2, 1)
+        if norm == "spectral":
+            for module in (*self.layers, self.score):
+                if isinstance(module, nn.Conv2d | nn.Linear):
+                    spectral_norm(module)
 
     def forward(self, images: Tensor) -> Tensor:
         features = _full_precision(self.layers(images).flatten(1))
@@ -99,7 +108,12 @@ def initialize(net: nn.Module, rng: torch.Generator) -> nn.Module:
     """
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            module.weight.normal_(0.0, 0.02, generator=rng)
+            if is_parametrized(module):  # spectral norm: the weight is computed from another, and from two vectors
+                module.parametrizations.weight.original.normal_(0.0, 0.02, generator=rng)
+                for vector in module.parametrizations.weight.buffers():
+                    vector.copy_(normalize(vector.normal_(generator=rng), dim=0))
+            else:
+                module.weight.normal_(0.0, 0.02, generator=rng)
             if module.bias is not None:
                 module.bias.zero_()
         elif isinstance(module, nn.BatchNorm2d):

@@ -7,11 +7,11 @@ nbconvert fills `report_template/`; what a template cannot do (equations, conten
 import copy
 import datetime
 import html
-import os
 import re
 from pathlib import Path
 from urllib.parse import quote
 
+from gancompare.files import write_atomically
 from gancompare.notebook import NotebookError, execute
 
 PROGRESS = re.compile(r"\d+%\|.*\[|\d+it \[\d")  # what tqdm writes, with and without a total
@@ -72,11 +72,9 @@ def _list_of_reports(reports: Path) -> str:
 
 
 def _write(path: Path, text: str) -> Path:
-    """Write through a temporary file: a reader never sees half a page."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    return temporary.replace(path)
+    write_atomically(path, text.encode(), durable=False)
+    return path
 
 
 def _page(notebook, title: str, folder: Path) -> str:

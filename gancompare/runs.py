@@ -7,6 +7,9 @@
 - ``history.csv``: one row per log interval on three clocks;
 - ``samples/step*.png``: images from the same latents as training goes on;
 - ``generator.safetensors``: the weights that were sampled (the moving average where there is one);
+- ``best.safetensors``: the same, from where the distance to real images was lowest on the way;
+- ``metrics.json``: the scores of both; ``evaluation.csv``: the same as a table;
+- ``neighbours.png``: samples above the training images nearest to them;
 - ``checkpoint.pt``: everything a resume needs; large, and not meant to be kept in version control;
 - ``02_train.ipynb``: the executed notebook, unless the run was made without one.
 """
@@ -17,7 +20,6 @@ import json
 import os
 import re
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,11 +32,13 @@ from torch import nn
 import gancompare
 from gancompare.config import FIELDS, ConfigError, RunConfig
 from gancompare.data import dataset_slug
+from gancompare.files import write_atomically
 from gancompare.models import Generator
 
 FORMAT = 1  # raised when a reader of the old format would misread the new one
 PATIENCE = 20.0  # seconds to wait for a run's directory: a killed run's kernel takes a few to notice and end
 GRID_COLUMNS, GRID_PADDING = 8, 2  # of a saved sample grid: 8 × 8 images, this many pixels apart
+CLOCKS = ("generator_steps", "images_seen", "seconds")
 FINISHED = ("complete", "diverged")  # a diverged run is a result, not a failure
 
 
@@ -59,50 +63,6 @@ def run_directory(results: Path, study: str, config: RunConfig) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", study):
         raise RunError(f"study name {study!r}: use letters, digits, '.', '_' and '-', starting with a letter or digit")
     return Path(results) / study / dataset_slug(config.dataset) / config.method / f"seed{config.seed}"
-
-
-def write_atomically(path: Path, content: bytes, durable: bool = True) -> None:
-    """All of ``content`` or nothing of it: write beside, then rename. A reader never sees half a file."""
-    with atomic_path(path, durable) as temporary:
-        temporary.write_bytes(content)
-
-
-@contextlib.contextmanager
-def atomic_path(path: Path, durable: bool = True) -> Iterator[Path]:
-    """A path to write to that takes the place of ``path`` when the block ends well, and vanishes when it does not.
-
-    What is not ``durable`` may be lost in a power cut, and costs no wait for the disk.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        if durable:
-            sync(temporary)
-        _replace(temporary, path)
-        if durable and hasattr(
-            os, "O_DIRECTORY"
-        ):  # the rename itself survives a power cut only once the directory is synced
-            directory = os.open(path.parent, os.O_DIRECTORY)
-            os.fsync(directory)
-            os.close(directory)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sync(path: Path) -> None:
-    """Wait until ``path`` is on the disk."""
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _replace(temporary: Path, path: Path) -> None:
-    for attempt in range(50):
-        try:
-            return os.replace(temporary, path)
-        except PermissionError:  # Windows, while another process reads the old file
-            if os.name == "posix" or attempt == 49:
-                raise
-            time.sleep(0.02)
 
 
 @contextlib.contextmanager
@@ -241,37 +201,42 @@ def cut_history(directory: Path, generator_steps: int) -> None:
         path.unlink()
 
 
-def save_generator(directory: Path, net: nn.Module) -> None:
-    """Write ``generator.safetensors``; without the package safetensors the weights stay in the checkpoint alone."""
+WEIGHTS = {"last": "generator.safetensors", "best": "best.safetensors"}
+
+
+def save_generator(directory: Path, net: nn.Module, which: str = "last") -> None:
+    """Write the weights of ``net``; without the package safetensors they stay in the checkpoint alone."""
     try:
         from safetensors.torch import save
     except ImportError:
         return
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    write_atomically(directory / "generator.safetensors", save(weights))
+    write_atomically(directory / WEIGHTS[which], save(weights))
 
 
-def load_generator(directory: str | Path, device: str | torch.device = "cpu") -> Generator:
+def load_generator(directory: str | Path, device: str | torch.device = "cpu", which: str = "last") -> Generator:
     """The trained generator of a run, in eval mode: (B, latent_dim) -> (B, channels, H, W) in [-1, 1].
 
-    Raises RunError if there is no run, it has no weights, or they do not fit its config.
+    ``which`` weights: "last" or "best". Raises RunError if there is no run, it has no such weights, or they do not fit
+    its config.
     """
     directory = Path(directory)
     config = read_config(directory)["config"]  # as it stands: the method may be one this process does not know
-    packed, checkpoint = directory / "generator.safetensors", directory / "checkpoint.pt"
+    packed, checkpoint = directory / WEIGHTS[which], directory / "checkpoint.pt"
     try:
-        net = Generator(*(config[name] for name in ("image_size", "channels", "latent_dim", "base_channels")))
+        with torch.random.fork_rng(devices=[]):  # the constructor draws weights that are replaced below
+            net = Generator(*(config[name] for name in ("image_size", "channels", "latent_dim", "base_channels")))
         if packed.exists():
             from safetensors.torch import load_file
 
             weights = load_file(packed)
-        elif checkpoint.exists():
+        elif which == "last" and checkpoint.exists():
             weights = torch.load(checkpoint, map_location="cpu", weights_only=True)["sampler"]
         else:
             status = read_status(directory)
             raise RunError(
-                f"{directory} has no generator weights (status {status['status']}): none were saved, or they were left "
-                "out of version control; delete the directory and run it again"
+                f"{directory} has no {which} generator weights (status {status['status']}): none were saved, or they "
+                "were left out of version control; delete the directory and run it again"
             )
         net.load_state_dict(weights)
     except RunError:
@@ -320,6 +285,43 @@ def load_histories(study: pd.DataFrame) -> pd.DataFrame:
             table.insert(2, "seed", run.seed)
             tables.append(table)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def flatten_scores(content: dict[str, Any]) -> pd.DataFrame:
+    """The content of a ``metrics.json`` as a table: a row per checkpoint and extractor."""
+    rows = []
+    for which, scores in content["checkpoints"].items():
+        shared = {name: value for name, value in scores.items() if name != "extractors"}
+        for extractor, found in scores["extractors"].items():
+            primary = extractor == content["primary"]
+            about = {"checkpoint": which, "extractor": extractor, "primary": primary}
+            rows.append(about | found | (shared if primary else {c: shared[c] for c in CLOCKS}))
+    return pd.DataFrame(rows)
+
+
+def load_scores(study: pd.DataFrame) -> pd.DataFrame:
+    """The scores of the runs in ``study`` (from ``load_study``): a row per run, checkpoint ("last", "best"), extractor.
+
+    A diverged run has a row without numbers for each extractor that the other runs of its data set have, so that it
+    stays in every count. Empty where nothing was scored. Raises RunError for a file that cannot be read.
+    """
+    tables, diverged = [], []
+    for run in study.itertuples():
+        about = {"dataset": run.dataset, "method": run.method, "seed": run.seed, "status": run.status}
+        content = read_json(run.directory / "metrics.json")
+        if content:
+            tables.append(flatten_scores(content).assign(**about))
+        elif run.status == "diverged":
+            diverged.append(about)
+    if not tables:
+        return pd.DataFrame()
+    scores = pd.concat(tables, ignore_index=True)
+    for about in diverged:
+        others = scores[(scores["dataset"] == about["dataset"]) & (scores["checkpoint"] == "last")]
+        rows = others.drop_duplicates("extractor")[["checkpoint", "extractor", "primary", "label", "variance"]]
+        scores = pd.concat([scores, rows.assign(**about)], ignore_index=True)
+    front = ["dataset", "method", "seed", "status"]
+    return scores[front + [name for name in scores if name not in front]]
 
 
 def differing_fields(study: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import torch
 
-from gancompare import runs
+from gancompare import evaluation, runs
 from gancompare.config import RunConfig
 from gancompare.data import load_dataset
 from gancompare.images import available_memory
@@ -44,6 +44,10 @@ def plan(datasets: Iterable[str], methods: Iterable[str], seeds: Iterable[int], 
     """Every combination of data set, method and seed with the same other fields. Raises ConfigError for a bad one."""
     grid = itertools.product(datasets, methods, seeds)
     return [RunConfig.from_dict(fields | {"dataset": d, "method": m, "seed": s}) for d, m, s in grid]
+
+
+def image_set(config: RunConfig) -> tuple[str, int, int]:
+    return config.dataset, config.image_size, config.channels
 
 
 def cost(config: RunConfig) -> float:
@@ -100,13 +104,12 @@ def run_study(
             raise runs.RunError(f"two runs would share {directory} ({pair}): name each once, or rename a folder")
         taken[directory] = config
     # A bad name stops here, and the runs find the decoded images in the cache.
-    wanted = {(c.dataset, c.image_size, c.channels) for c in configs}
-    fingerprints = {dataset: load_dataset(*dataset).fingerprint for dataset in wanted}
+    datasets = {wanted: load_dataset(*wanted) for wanted in {image_set(config) for config in configs}}
     gpus = torch.cuda.device_count() if any(choose_device(c.device).type == "cuda" for c in configs) else 0
     with runs.hold(results / study, f"study {study!r}"):
         outcomes, waiting = [], []
         for config in configs:
-            fingerprint = fingerprints[config.dataset, config.image_size, config.channels]
+            fingerprint = datasets[image_set(config)].fingerprint
             outcome = already(config, runs.run_directory(results, study, config), fingerprint, notebook)
             waiting.append(config) if outcome is None else outcomes.append(outcome)
         # From all runs, not from those left: on a CPU the number of threads decides the last bits of a result.
@@ -115,6 +118,8 @@ def run_study(
         print(f"study {study}: {len(waiting)} runs to do, {len(outcomes)} already done", flush=True)
         if waiting:
             print(f"{jobs} at a time, {threads} threads each; stop with Ctrl-C, the same command resumes", flush=True)
+        for config in {(image_set(c), c.extractor): c for c in waiting}.values():
+            evaluation.monitor(config, datasets[image_set(config)], choose_device(config.device))  # fills the cache
         waiting.sort(key=cost, reverse=True)
         outcomes += carry_out(waiting, study, results, jobs, threads, gpus, notebook)
     return outcomes
@@ -127,7 +132,8 @@ def already(config: RunConfig, directory: Path, fingerprint: str, notebook: bool
         finished = runs.read_status(directory)["status"] in runs.FINISHED
     except runs.RunError as error:
         return Outcome(config, directory, "failed", str(error))
-    if not finished or (notebook and not (directory / "02_train.ipynb").exists()):  # its figures are still to be drawn
+    undrawn = notebook and not (directory / "02_train.ipynb").exists()
+    if not finished or undrawn or evaluation.due(config, directory):
         return None
     return Outcome(config, directory, "skipped")
 

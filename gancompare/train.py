@@ -8,7 +8,6 @@ training amplifies.
 """
 
 import contextlib
-import hashlib
 import math
 import os
 import platform
@@ -25,11 +24,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.utils import make_grid
 
-from gancompare import runs
+from gancompare import evaluation, files, runs
 from gancompare.config import ConfigError, RunConfig
 from gancompare.data import Dataset, load_dataset, to_uint8, to_unit_range
 from gancompare.models import Critic, Generator, initialize
 from gancompare.objectives import METHODS, interpolate, per_sample_norm
+from gancompare.streams import fixed_latents, stream
 
 GRID_IMAGES = runs.GRID_COLUMNS**2  # images in a sample grid, and in the fixed batch that is measured
 
@@ -49,6 +49,8 @@ class Training:
     critic_optimizer: torch.optim.Optimizer
     streams: dict[str, torch.Generator]  # random numbers by purpose
     images: Tensor  # uint8 (N, C, H, W), all real images, on the device
+    reference: evaluation.Reference | None = None  # what samples are compared with on the way; None: nothing is scored
+    best_fd: float = math.inf  # the lowest so far
     generator_steps: int = 0
     images_seen: int = 0  # real images, over all critic steps
     seconds: float = 0.0  # of training alone: drawing, measuring and saving do not count
@@ -72,13 +74,16 @@ def train(config: RunConfig, directory: Path) -> Iterator[dict[str, Any]]:
     data = load_dataset(config.dataset, config.image_size, config.channels)
     with runs.hold(directory, "this run", runs.PATIENCE):
         if not runs.begin(directory, config, describe(data)):
+            score_if_due(config, directory, data)
             return
         try:
             state = prepare(config, data.images)
+            state.reference = evaluation.monitor(config, data, state.device)
             sums = resume(state, directory)
             runs.write_status(directory, "running", pid=os.getpid(), machine=machine(state), **clocks(state))
             rows = loop(state, directory, sums)
             yield from to_tensorboard(rows, directory) if config.tensorboard else rows
+            score_if_due(config, directory, data)
         except (KeyboardInterrupt, GeneratorExit):
             if runs.read_status(directory)["status"] == "running":  # a reader may turn away after the last row
                 runs.write_status(directory, "interrupted", message="stopped by the user; the same command resumes it")
@@ -95,6 +100,13 @@ def train(config: RunConfig, directory: Path) -> Iterator[dict[str, Any]]:
             if memory_ran_out:
                 raise runs.RunFailed(message) from error
             raise
+
+
+def score_if_due(config: RunConfig, directory: Path, data: Dataset) -> None:
+    """Score a complete run that has no scores yet; one whose weights were left behind stays as it is."""
+    if evaluation.due(config, directory):
+        print(f"{config.dataset} {config.method} seed {config.seed}: scoring", flush=True)
+        evaluation.score_run(directory, choose_device(config.device), data)
 
 
 def loop(state: Training, directory: Path, sums: dict[str, Tensor]) -> Iterator[dict[str, Any]]:
@@ -134,6 +146,9 @@ def loop(state: Training, directory: Path, sums: dict[str, Tensor]) -> Iterator[
             if row_now:
                 yield row
             return
+        if row_now and row["fd"] is not None and row["fd"] < state.best_fd:
+            state.best_fd = row["fd"]
+            runs.save_generator(directory, state.sampler, "best")
         if sample_now:
             save_samples(state, directory)
         if checkpoint_now:
@@ -226,17 +241,6 @@ def next_real(state: Training) -> Tensor:
 def latents(state: Training, count: int) -> Tensor:
     shape = (count, state.config.latent_dim)
     return torch.randn(shape, generator=state.streams["latent"], device=state.device)
-
-
-def fixed_latents(config: RunConfig, count: int) -> Tensor:
-    """The first ``count`` latents (count, latent_dim) that every grid of this seed is drawn from, on the CPU."""
-    return torch.randn(count, config.latent_dim, generator=stream(config.seed, "grid"))
-
-
-def stream(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A random stream of its own for each (seed, purpose)."""
-    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
 # ---- setting up ----
@@ -343,7 +347,7 @@ def describe(data: Dataset) -> dict[str, Any]:
 
 # ---- what is written ----
 
-NOT_MEASURED = {"critic_gradient_norm": None, "pixel_std": None}
+NOT_MEASURED = dict.fromkeys(("fd", "kid", "critic_gradient_norm", "pixel_std", "share_at_clip"))
 
 
 def clocks(state: Training) -> dict[str, Any]:
@@ -371,11 +375,13 @@ def averages(sums: dict[str, Tensor], objective: Any) -> dict[str, float | None]
     return losses | parts | {"wasserstein_estimate": estimate}
 
 
-def measure(state: Training) -> dict[str, float]:
-    """The mean norm of the critic's gradient between real and fake images, and how much a fixed batch varies.
+def measure(state: Training) -> dict[str, float | None]:
+    """What is measured of the nets as they stand, in eval mode and with streams of its own: training is not disturbed.
 
-    ``pixel_std`` is the standard deviation over 64 images from fixed latents, averaged over pixels: 0 when all images
-    are the same. Both read the nets in eval mode with streams of their own, so training is not disturbed.
+    ``critic_gradient_norm``: mean norm of the critic's gradient between real and fake images. ``pixel_std``: standard
+    deviation over 64 images from fixed latents, averaged over pixels, 0 when all images are the same.
+    ``share_at_clip``: of the critic's weights, within 1 % of the bound, where there is one. ``fd`` and ``kid``:
+    distance of ``monitor_images`` samples from as many real images, by the run's extractor.
     """
     chosen = torch.randperm(len(state.images), generator=stream(state.config.seed, "measured"))[:GRID_IMAGES]
     real = to_unit_range(state.images[chosen.to(state.device)])
@@ -384,9 +390,16 @@ def measure(state: Training) -> dict[str, float]:
     x_hat.requires_grad_(True)
     with in_eval_mode(state.critic), state.autocast():
         (gradient,) = torch.autograd.grad(state.critic(x_hat).sum(), x_hat)
-    return {
+    distances = {"fd": None, "kid": None}
+    if state.reference is not None:
+        count = min(state.config.monitor_images, len(state.reference.features))
+        distances = state.reference.distances(evaluation.fakes(state.sampler, state.config.seed, count))
+    clip = getattr(state.objective, "clip", None)
+    weights = torch.cat([p.detach().flatten() for p in state.critic.parameters()]) if clip else None
+    return distances | {
         "critic_gradient_norm": per_sample_norm(gradient).mean().item(),
         "pixel_std": fake.std(dim=0).mean().item(),
+        "share_at_clip": (weights.abs() >= 0.99 * clip).float().mean().item() if clip else None,
     }
 
 
@@ -394,7 +407,8 @@ def measure(state: Training) -> dict[str, float]:
 def sample(state: Training, count: int = GRID_IMAGES) -> Tensor:
     """``count`` images (count, C, H, W) in [-1, 1] from this seed's fixed latents, always the same ones."""
     with in_eval_mode(state.sampler), state.autocast():
-        return state.sampler(fixed_latents(state.config, count).to(state.device))
+        latents = fixed_latents(state.config.seed, "grid", count, state.config.latent_dim)
+        return state.sampler(latents.to(state.device))
 
 
 @contextlib.contextmanager
@@ -416,7 +430,7 @@ def save_samples(state: Training, directory: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     images = to_uint8(sample(state)).cpu()
     grid = make_grid(images, nrow=runs.GRID_COLUMNS, padding=runs.GRID_PADDING, pad_value=255)
-    with runs.atomic_path(path) as temporary:
+    with files.atomic_path(path) as temporary:
         Image.fromarray(grid.permute(1, 2, 0).numpy()).save(temporary, format="PNG")
 
 
@@ -450,13 +464,14 @@ def save_checkpoint(state: Training, directory: Path, sums: dict[str, Tensor]) -
         "device": state.device.type,
         "bf16": state.bf16,
         "sums": sums,
+        "best_fd": state.best_fd,
         "streams": {name: rng.get_state() for name, rng in state.streams.items()},
         **clocks(state),
         **{name: getattr(state, name).state_dict() for name in _SAVED},
     }
     if (directory / "history.csv").exists():
-        runs.sync(directory / "history.csv")  # a checkpoint must not outlive the rows before it
-    with runs.atomic_path(directory / "checkpoint.pt") as temporary:
+        files.sync(directory / "history.csv")  # a checkpoint must not outlive the rows before it
+    with files.atomic_path(directory / "checkpoint.pt") as temporary:
         torch.save(content, temporary)
     runs.save_generator(directory, state.sampler)
 
@@ -491,7 +506,7 @@ def resume(state: Training, directory: Path) -> dict[str, Tensor]:
     if bf16 != state.bf16:
         names = {True: "bf16", False: "float32"}
         print(f"note: resumed in {names[state.bf16]}, begun in {names[bf16]} on another machine", flush=True)
-    for name in clocks(state):
+    for name in ("best_fd", *clocks(state)):
         setattr(state, name, content[name])
     runs.cut_history(directory, state.generator_steps)
     runs.save_generator(directory, state.sampler)  # a kill may have come between the checkpoint and this file

@@ -15,6 +15,7 @@ from gancompare.objectives import METHODS
 
 LABELS = {"profile", "recipe"}  # what they set counts, not their names
 OUTPUT = {"device", "log_every", "sample_every", "evaluate_every", "checkpoint_every", "tensorboard"}
+OUTPUT |= {"extractor", "monitor_images", "evaluation_images"}
 
 
 # fields

@@ -11,7 +11,7 @@ from torch import nn
 from gancompare.models import CRITIC_NORMS, IMAGE_SIZES, Critic, Generator, initialize
 from gancompare.objectives import gradient_penalty
 
-PER_SAMPLE = ("none", "layer", "instance")  # norms that never mix samples
+PER_SAMPLE = ("none", "layer", "instance", "spectral")  # norms that never mix samples
 
 
 def stream(seed=0):
@@ -50,7 +50,7 @@ def outputs_by_layer(net, x, kinds):
 
 def test_image_sizes_and_norms_are_the_documented_ones():
     assert IMAGE_SIZES == (28, 32, 64, 96, 128, 256)
-    assert CRITIC_NORMS == ("none", "layer", "instance", "batch")
+    assert CRITIC_NORMS == ("none", "layer", "instance", "batch", "spectral")
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -75,14 +75,15 @@ def test_critic_gives_one_unbounded_score_per_image(image_size, channels, norm):
     critic = initialize(Critic(image_size, channels, base_channels=2, norm=norm), stream())
     with torch.no_grad():
         for layer in weight_layers(critic):
-            layer.weight.mul_(10)  # 0.02 is so small that six layers of two channels give next to nothing
-        critic.score.weight.mul_(100)
+            layer.weight *= 10  # 0.02 is so small that six layers of two channels give next to nothing
+        critic.score.weight *= 100
     images = random_tensor(1, 4, channels, image_size, image_size, dtype=torch.float32)
     scores = critic(images)
     assert scores.shape == (4,)
     assert scores.dtype == torch.float32
     assert torch.isfinite(scores).all()
-    assert scores.abs().max() > 1  # a sigmoid or tanh would end at 1
+    if norm != "spectral":  # which bounds a score by the size of its image, if not by 1
+        assert scores.abs().max() > 1  # a sigmoid or tanh would end at 1
 
 
 @pytest.mark.parametrize(
@@ -90,15 +91,15 @@ def test_critic_gives_one_unbounded_score_per_image(image_size, channels, norm):
     [
         (lambda: Generator(image_size=48), "48"),
         (lambda: Critic(image_size=48), "48"),
-        (lambda: Critic(norm="spectral"), "spectral"),
+        (lambda: Critic(norm="weight"), "weight"),
     ],
     ids=["generator size", "critic size", "critic norm"],
 )
 def test_what_cannot_be_built_is_refused_by_name(build, message):
     with pytest.raises(ValueError, match=message) as caught:
         build()
-    choices = CRITIC_NORMS if message == "spectral" else IMAGE_SIZES
-    field = "critic_norm" if message == "spectral" else "image_size"
+    choices = CRITIC_NORMS if message == "weight" else IMAGE_SIZES
+    field = "critic_norm" if message == "weight" else "image_size"
     assert field in str(caught.value)
     assert all(str(choice) in str(caught.value) for choice in choices)
 
@@ -153,7 +154,7 @@ def test_feature_maps_of_every_size_double_up_to_eight_times_the_base(image_size
 def test_default_parameter_counts(norm):
     convolution = 4 * 4  # every kernel
     # a bias, or batch norm's learned scale and shift in its place, or nothing where the norm would subtract a bias
-    per_channel = {"none": 1, "layer": 1, "instance": 0, "batch": 2}[norm]
+    per_channel = {"none": 1, "layer": 1, "instance": 0, "batch": 2, "spectral": 1}[norm]
     stages = list(itertools.pairwise([64, 128, 256, 512]))
     generator = 128 * 512 * 4 * 4 + 2 * 512  # linear without bias, norm
     generator += sum(wide * narrow * convolution + 2 * narrow for narrow, wide in stages)  # no bias, but norm
@@ -168,8 +169,8 @@ def test_default_parameter_counts(norm):
 @pytest.mark.parametrize("norm", CRITIC_NORMS)
 def test_critic_norm_stands_behind_every_convolution_but_the_first(norm):
     kinds = (nn.Conv2d, nn.GroupNorm, nn.BatchNorm2d, nn.LeakyReLU)
-    names = [type(m).__name__ for m in Critic(norm=norm).modules() if isinstance(m, kinds)]
-    between = {"none": [], "batch": ["BatchNorm2d"]}.get(norm, ["GroupNorm"])
+    names = [type(m).__name__.removeprefix("Parametrized") for m in Critic(norm=norm).modules() if isinstance(m, kinds)]
+    between = {"none": [], "spectral": [], "batch": ["BatchNorm2d"]}.get(norm, ["GroupNorm"])
     assert names == ["Conv2d", "LeakyReLU"] + 3 * ["Conv2d", *between, "LeakyReLU"]
 
 
@@ -232,7 +233,7 @@ def test_weights_depend_on_the_seed_alone(build):
 
 @pytest.mark.parametrize("norm", CRITIC_NORMS)
 def test_which_norms_make_a_score_depend_on_the_other_samples(norm):
-    critic = small_critic(norm).train()
+    critic = small_critic(norm).train(norm != "spectral")  # its power iteration moves with every pass
     images = random_tensor(1, 4, 1, 32, 32)
     changed = torch.cat([images[:1], 5 * random_tensor(2, 3, 1, 32, 32)])
     before, after = critic(images)[0].item(), critic(changed)[0].item()
@@ -262,6 +263,17 @@ def test_critic_norm_is_taken_over_the_documented_axes(norm, axes):
         assert after.numpy() == pytest.approx(expected, abs=1e-10)
 
 
+def test_spectral_norm_divides_every_weight_by_its_largest_singular_value():
+    critic = initialize(Critic(28, 1, base_channels=3, norm="spectral"), stream()).train()
+    for _ in range(300):  # one power iteration each
+        critic(torch.zeros(1, 1, 28, 28))
+    for layer in weight_layers(critic.eval()):
+        weight = layer.weight.detach().flatten(1).double().numpy()
+        raw = layer.parametrizations.weight.original.detach().flatten(1).double().numpy()
+        assert np.linalg.svd(weight, compute_uv=False)[0] == pytest.approx(1, abs=1e-3)  # float32 and few iterations
+        assert weight == pytest.approx(raw / np.linalg.svd(raw, compute_uv=False)[0], abs=1e-3)
+
+
 # gradients
 
 
@@ -273,16 +285,19 @@ def test_double_backward_is_finite_through_every_norm(norm, channels):
     loss = critic(real).mean() - critic(fake).mean() + gradient_penalty(critic, real, fake, stream())
     loss.backward()
     assert all(torch.isfinite(parameter.grad).all() for parameter in critic.parameters())
-    assert all((layer.weight.grad != 0).any() for layer in weight_layers(critic))
+    weights = [parameter for parameter in critic.parameters() if parameter.ndim > 1]
+    assert len(weights) == len(weight_layers(critic))
+    assert all((weight.grad != 0).any() for weight in weights)
 
 
 @pytest.mark.parametrize("norm", CRITIC_NORMS)
 def test_critic_gradients_agree_with_finite_differences(norm):
     """First derivatives, and second ones because the penalty needs them, along random directions."""
     critic = initialize(Critic(28, 1, base_channels=2, norm=norm), stream()).double()
+    critic.train(norm != "spectral")  # its power iteration moves with every pass
     with torch.no_grad():
-        for layer in weight_layers(critic):
-            layer.weight.mul_(10)  # gradients of order 1 rather than 1e-4
+        for weight in critic.parameters():
+            weight.mul_(10)  # gradients of order 1 rather than 1e-4
     images = random_tensor(1, 2, 1, 28, 28).requires_grad_(True)
 
     def penalised(*weights):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gancompare import runs
+from gancompare import files, runs
 from gancompare.config import RunConfig
 from gancompare.models import Generator, initialize
 
@@ -42,7 +42,7 @@ def test_study_name_cannot_leave_the_results_directory(tmp_path, name):
 def test_atomic_write_keeps_the_old_file_when_writing_fails(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(AttributeError), runs.atomic_path(path) as temporary:
+    with pytest.raises(AttributeError), files.atomic_path(path) as temporary:
         temporary.write_text("half").fails_here()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]  # and leaves nothing beside it
@@ -159,7 +159,7 @@ def test_load_generator_falls_back_to_the_checkpoint(tmp_path):
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        (lambda d: None, "no generator weights"),
+        (lambda d: None, "no last generator weights"),
         (lambda d: (d / "generator.safetensors").write_bytes(b"\xff" * 100), "cannot be read"),
         (lambda d: runs.save_generator(d, Generator(28, 1, 17, 4)), "cannot be read"),
         (lambda d: (d / "config.json").unlink(), "holds no run"),

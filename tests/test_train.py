@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gancompare import runs, train
+from gancompare import runs, streams, train
 from gancompare.config import ConfigError, RunConfig
 from gancompare.data import load_dataset
 from gancompare.objectives import METHODS, WGANGP
@@ -143,9 +143,9 @@ def textbook_iteration(config, images):
     betas = (config.beta1, config.beta2)
     critic_optimizer = torch.optim.Adam(critic.parameters(), lr=config.lr_critic, betas=betas, foreach=False)
     generator_optimizer = torch.optim.Adam(generator.parameters(), lr=config.lr_generator, betas=betas, foreach=False)
-    latent, epsilon_rng = train.stream(config.seed, "latent"), train.stream(config.seed, "interpolation")
+    latent, epsilon_rng = streams.stream(config.seed, "latent"), streams.stream(config.seed, "interpolation")
     order = torch.cat(
-        [torch.randperm(len(images), generator=train.stream(config.seed, f"order/{e}")) for e in range(9)]
+        [torch.randperm(len(images), generator=streams.stream(config.seed, f"order/{e}")) for e in range(9)]
     )
     first = None
     for step in range(config.n_critic):
@@ -267,10 +267,10 @@ def test_a_killed_run_resumes_to_the_same_bits(smoke, tmp_path):
 def test_a_kill_between_the_last_checkpoint_and_its_status_is_mended(smoke, tmp_path, monkeypatch):
     save = runs.save_generator
 
-    def die_the_second_time(directory, net):
-        if (directory / "generator.safetensors").exists():
+    def die_the_second_time(directory, net, which="last"):
+        if which == "last" and (directory / "generator.safetensors").exists():
             raise KeyboardInterrupt
-        save(directory, net)
+        save(directory, net, which)
 
     run(smoke(), tmp_path / "whole")
     with monkeypatch.context() as patch:
@@ -494,7 +494,7 @@ def test_cuda_takes_the_same_first_step_as_the_cpu(smoke, tmp_path, method):
     for device in ("cpu", "cuda"):
         state = prepared(smoke(method=method, device=device, precision="float32"))
         for rng in ("latent", "interpolation"):  # CUDA draws other numbers from one seed
-            state.streams[rng] = train.stream(0, rng, device)
+            state.streams[rng] = streams.stream(0, rng, device)
         real = train.next_real(state)
         z = torch.randn(8, 16, generator=torch.Generator().manual_seed(0)).to(device)
         losses[device] = (real.cpu(), state.critic(state.generator(z)).detach().cpu())

@@ -1,0 +1,20 @@
+"""Random streams: one of its own for each seed and purpose, so that no draw moves another."""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+
+def stream(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
+    """The random stream of ``purpose`` under ``seed``, at its start."""
+    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def fixed_latents(seed: int, purpose: str, count: int, latent_dim: int) -> Tensor:
+    """The first ``count`` latents (count, latent_dim) of ``purpose``, on the CPU: the same for every method and device.
+
+    Purposes in use: "grid" for pictures, "evaluation" for scores.
+    """
+    return torch.randn(count, latent_dim, generator=stream(seed, purpose))
