@@ -13,9 +13,11 @@ from typing import Any
 import torch
 
 import gancompare
-from gancompare import bench, report, runs, study, train
+from gancompare import bench, evaluation, report, runs, study, train
 from gancompare.config import FIELDS, MAIN_METHODS, ConfigError, RunConfig, nearest
 from gancompare.data import DataError, cache_directory, data_directories, describe_datasets
+from gancompare.features import EXTRACTORS, FeatureError
+from gancompare.files import write_atomically
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is a Ctrl-C
     try:
         return options.command(options)
-    except (ConfigError, DataError, runs.RunError, report.ReportError) as error:
+    except (ConfigError, DataError, FeatureError, runs.RunError, report.ReportError) as error:
         print(f"gancompare: error: {error}", file=sys.stderr)
         return FAILED if isinstance(error, runs.RunFailed) else BAD_INPUT
     except KeyboardInterrupt:
@@ -66,6 +68,24 @@ def run_study(options: argparse.Namespace) -> int:
 
 def make_report(options: argparse.Namespace) -> int:
     print(report.build_report(options.study, options.results, options.reports or options.results.parent / "reports"))
+    return DONE
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    found = evaluation.compare(
+        options.real,
+        options.fake,
+        options.extractor,
+        options.num_images,
+        options.seed,
+        options.image_size,
+        options.channels,
+        train.choose_device(options.device or "auto"),
+        options.checkpoint,
+    )
+    if options.json:  # first of all: what is on the disk cannot be lost
+        write_atomically(options.json, evaluation.to_json(found).encode())
+    print("\n".join(evaluation.summary(found)))
     return DONE
 
 
@@ -161,6 +181,20 @@ def parser() -> argparse.ArgumentParser:
     page = add_command(commands, "report", make_report, "write the HTML report of a study from its results")
     page.add_argument("--study", required=True, help="name of the study")
     add_places(page, "results", "reports")
+
+    scoring = add_command(commands, "evaluate", evaluate, "score a run, or any images, against real images")
+    scoring.add_argument("--real", required=True, metavar="DATASET", help="a data set's name, or a folder or zip")
+    scoring.add_argument("--fake", required=True, metavar="IMAGES", help="a run's directory, or a folder or zip")
+    scoring.add_argument("--extractor", choices=EXTRACTORS, help="(default: the one that a run on this data uses)")
+    scoring.add_argument("--json", type=Path, metavar="OUT", help="also write all scores to OUT")
+    scoring.add_argument(
+        "--num-images", type=whole_number, default=10_000, metavar="N", help="at most, of both sides (default: 10000)"
+    )
+    scoring.add_argument("--seed", type=int, default=0, help="of a run's latents (default: 0)")
+    scoring.add_argument("--checkpoint", choices=runs.WEIGHTS, default="last", help="of a run (default: last)")
+    scoring.add_argument("--image-size", type=int, metavar="N", help="(default: that of the run or of the data set)")
+    scoring.add_argument("--channels", type=int, choices=(1, 3), help="(default: those of the run or of the data set)")
+    scoring.add_argument("--device", help=FIELDS["device"].metadata["help"])
 
     timing = add_command(commands, "bench", benchmark, "time a generator step against the textbook loop")
     timing.add_argument("--sizes", nargs="+", type=int, choices=(28, 64), default=[28, 64], help="(default: 28 64)")

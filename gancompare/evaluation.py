@@ -20,7 +20,7 @@ from torchvision.utils import make_grid
 
 from gancompare import metrics, runs
 from gancompare.config import RunConfig
-from gancompare.data import Dataset, load_dataset, to_uint8
+from gancompare.data import DataError, Dataset, load_dataset, to_uint8
 from gancompare.features import PCA, Extractor, default_extractor, extract, fit_pca, load_extractor, real_features
 from gancompare.files import atomic_path, write_atomically
 from gancompare.streams import fixed_latents
@@ -192,16 +192,14 @@ def neighbours(fake: Tensor, train: Tensor) -> tuple[Image.Image, dict[str, Any]
     }
 
 
-def score_run(directory: Path, device: str | torch.device = "cpu", dataset: Dataset | None = None) -> dict[str, Any]:
+def score_run(config: RunConfig, directory: Path, train: Dataset, device: str | torch.device = "cpu") -> dict[str, Any]:
     """Score the last and the best checkpoint of a finished run into metrics.json, evaluation.csv and neighbours.png.
 
     "last" are the weights that training ended with (the moving average where there is one), "best" those with the
     lowest FD on the way. Raises RunError for a run without weights, FeatureError for an extractor that cannot be had.
     """
-    config = RunConfig.from_dict(runs.read_config(directory)["config"])
     name = chosen_extractor(config)
     n = config.evaluation_images
-    train = dataset or load_dataset(config.dataset, config.image_size, config.channels)
     held_out = load_dataset(config.dataset, config.image_size, config.channels, split="test").images
     names = [name, *(other for other in SECOND_OPINIONS if other != name)]
     of_data = (config.dataset, config.image_size, config.channels, device)
@@ -265,7 +263,7 @@ def compare(
 
     ``real`` is a data set's name, or a folder or zip; of a data set with a held-out part, the training part is used,
     as in a run. As many images of either as both have, ``n`` at most. Raises DataError, FeatureError or RunError for
-    what cannot be read, and ValueError for fewer than 6 images.
+    what cannot be read, or gives fewer than 6 images.
     """
     if (Path(fake) / "config.json").is_file():
         config = runs.read_config(Path(fake))["config"]
@@ -283,6 +281,8 @@ def compare(
     size, channels = train.images.shape[-1], train.images.shape[1]
     if images is None:
         images = load_dataset(fake, size, channels, split="all").images
+    if (few := min(n, len(images), len(train.images))) < 6:
+        raise DataError(f"{what} and {real} give {few} images to compare: at least 6 of each are needed")
     name = extractor or default_extractor(real, channels)
     reference = see_real(load_extractor(name, real, size, channels, device), train, 2 * n)
     found = score(images, [reference], n, classes=train.classes if name == "classifier" else None)
@@ -291,6 +291,24 @@ def compare(
     found |= memorisation(images, train.images, held_out)
     found |= neighbours(images, train.images)[1]
     return {"real": str(real), "fake": what, "seed": seed, "image_size": size, "channels": channels} | found
+
+
+def summary(found: dict[str, Any]) -> list[str]:
+    """The result of ``compare`` in lines for a person: each score with what it must be read beside."""
+    (scores,) = found["extractors"].values()
+    lines = [f"{found['fake']} against {found['real']}, {scores['n_fake']:,} images each"]
+    floor = f"real against real: {scores['floor']:.4g} at {scores['floor_n']:,}" if scores["fd_by_n"] else "no floor"
+    lines.append(f"{scores['label']:<22} {scores['fd']:.4g}   ({floor}; lower is better)")
+    if scores["fd_infinity"] is not None:
+        lines.append(f"{'  at infinitely many':<22} {scores['fd_infinity']:.4g} ± {scores['fd_infinity_se']:.2g}")
+    lines.append(f"{'KID':<22} {scores['kid']:.4g} ± {scores['kid_se']:.2g}")
+    for name in ("precision", "recall", "density", "coverage", "inception_score", "modes_tenth", "kl_real"):
+        if name in scores:
+            lines.append(f"{name.replace('_', ' '):<22} {scores[name]:.4g}")
+    lines.append(f"{'MS-SSIM of pairs':<22} {found['ms_ssim']:.4g}   (real pairs: {found['ms_ssim_real']:.4g})")
+    copies = "; MORE THAN CHANCE EXPLAINS: some images are copies" if found.get("copy_flagged") else ""
+    lines.append(found.get("copy_note") or f"{'share of copies':<22} {found['copy_score']:.2%}{copies}")
+    return lines
 
 
 def to_json(content: dict[str, Any]) -> str:

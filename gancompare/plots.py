@@ -1,10 +1,14 @@
 """Every figure, in one style, with one colour per method everywhere. Functions return a ``Figure`` and draw no data
 of their own; ``show`` puts one into a notebook with a caption and a text for those who cannot see it.
+
+Those that draw what may not have been measured return None then, and ``show`` says so.
 """
 
 import base64
 import html
 import io
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib as mpl
@@ -12,9 +16,10 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from PIL import Image
 
+from gancompare import statistics
 from gancompare.objectives import METHODS
 from gancompare.runs import GRID_COLUMNS, GRID_PADDING
 
@@ -44,11 +49,15 @@ def color(method: str) -> str:
     return COLORS.get(method, "#555555")
 
 
-def show(figure: Figure | Image.Image, caption: str, alt: str = "", photo: bool = False) -> None:
-    """Display ``figure`` with its caption; ``alt`` says in words what it shows (the caption where empty)."""
+def show(figure: Figure | Image.Image | None, caption: str, alt: str = "", photo: bool = False) -> None:
+    """Display ``figure`` with its caption; ``alt`` says in words what it shows (the caption where empty).
+
+    None, a figure for which nothing was measured, is said in words.
+    """
     from IPython.display import HTML, display
 
-    display(HTML(figure_html(figure, caption, alt, photo)))
+    missing = f'<p style="max-width:46rem">Not measured in these runs: {html.escape(alt or caption)}</p>'
+    display(HTML(missing if figure is None else figure_html(figure, caption, alt, photo)))
 
 
 def figure_html(figure: Figure | Image.Image, caption: str, alt: str = "", photo: bool = False) -> str:
@@ -76,6 +85,48 @@ def _panels(rows: int, columns: int, width: float = 3.4, height: float = 2.6) ->
         figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)
     return figure, axes
+
+
+def _per_dataset(frame: pd.DataFrame, height: float = 3.0) -> tuple[Figure, Iterator]:
+    """A figure with a titled panel per data set, and (axis, data set's rows) for each."""
+    datasets = list(frame["dataset"].unique())
+    columns = min(len(datasets), 3)
+    figure, axes = _panels(math.ceil(len(datasets) / columns), columns, width=max(3.4, 6.8 / columns), height=height)
+    for axis in axes.flat[len(datasets) :]:
+        axis.axis("off")
+    for axis, name in zip(axes.flat, datasets, strict=False):
+        axis.set_title(name)
+    return figure, ((axis, frame[frame["dataset"] == name]) for axis, name in zip(axes.flat, datasets, strict=False))
+
+
+def _log(axis, which: str = "y") -> None:
+    """A logarithmic axis with numbers that are read at a glance, also where it spans less than a decade."""
+    getattr(axis, f"set_{which}scale")("log", nonpositive="clip")
+    scale = getattr(axis, f"{which}axis")
+    scale.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    scale.set_major_formatter(StrMethodFormatter("{x:g}"))
+    scale.set_minor_formatter(NullFormatter())
+
+
+def _legend(figure: Figure) -> None:
+    """One legend above all panels, each name once."""
+    named: dict = {}
+    for axis in figure.axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    figure.legend(list(named.values()), list(named), loc="outside upper center", ncols=5, frameon=False)
+
+
+def _final(scores: pd.DataFrame) -> pd.DataFrame | None:
+    """The primary extractor's scores of each run as it ended; None if nothing was scored."""
+    if scores.empty or "fd" not in scores:
+        return None
+    final = scores[scores["primary"].astype(bool) & (scores["checkpoint"] == "last")]
+    return None if final["fd"].isna().all() else final
+
+
+def _has(frame: pd.DataFrame, name: str) -> bool:
+    return name in frame and frame[name].notna().any()
 
 
 def losses(history: pd.DataFrame, method: str) -> Figure:
@@ -121,38 +172,218 @@ def loss_panels(histories: pd.DataFrame) -> Figure:
     return figure
 
 
-def curves(histories: pd.DataFrame, name: str, label: str, reference: tuple[float, str] | None = None) -> Figure:
-    """``name`` against each of the three clocks: a thin line per seed, a thick one for their mean at equal steps.
+def bands(
+    histories: pd.DataFrame, name: str, label: str, reference: tuple[float, str] | None = None, log: bool = False
+) -> Figure | None:
+    """``name`` against each of the three clocks: the interquartile mean over seeds at equal steps, with its 95 %
+    interval.
 
-    ``reference`` is a value and its name, drawn as a dotted line.
+    Where there are too few seeds for an interval, or a run of the method ended early (×), each seed is a thin line too:
+    the mean and the band stop where the first run does, as a band of survivors would flatter the method. ``reference``
+    is a value and its name, drawn as a dotted line; ``log``: a logarithmic axis if all values are positive.
     """
-    import seaborn as sns
-
-    measured = histories.dropna(subset=[name]).copy()
-    measured["images_seen"] /= 1000
-    palette = {method: color(method) for method in measured["method"]}
+    if not _has(histories, name):
+        return None
+    histories = histories.assign(images_seen=histories["images_seen"] / 1000)
+    measured = histories.dropna(subset=[name])
+    log = log and bool((measured[name] > 0).all())
+    reference = reference if reference and pd.notna(reference[0]) else None
     figure, axes = _panels(1, 3, height=3)
-    common = {"data": measured, "y": name, "hue": "method", "palette": palette}
-    for axis, (clock, clock_label) in zip(axes[0], CLOCKS.items(), strict=True):
-        sns.lineplot(**common, x=clock, units="seed", estimator=None, linewidth=0.8, alpha=0.5, ax=axis, legend=False)
-        means = measured.groupby(["method", "generator_steps"], sort=False)[[name, clock]].mean()
-        means = means.drop(columns="generator_steps", errors="ignore").reset_index()
-        sns.lineplot(
-            data=means,
-            x=clock,
-            y=name,
-            hue="method",
-            palette=palette,
-            linewidth=2.2,
-            ax=axis,
-            legend=axis is axes[0, 0],
-        )
+    for method, runs_of_method in histories.groupby("method", sort=False):
+        runs_of_method, seeds = runs_of_method.dropna(subset=[name]), runs_of_method["seed"].unique()
+        values = runs_of_method.pivot_table(index="generator_steps", columns="seed", values=name).reindex(columns=seeds)
+        whole = values.dropna()
+        found = [statistics.interval(row) for row in whole.to_numpy()]
+        center, low, high = ([getattr(each, part) for each in found] for part in ("estimate", "low", "high"))
+        for axis, clock in zip(axes[0], CLOCKS, strict=True):
+            at = runs_of_method.groupby("generator_steps", as_index=False)[list(CLOCKS)].mean()
+            at = at.set_axis(at["generator_steps"])[clock].reindex(whole.index)
+            axis.plot(at, center, color=color(method), linewidth=2.2, label=method)
+            if len(seeds) >= statistics.MIN_SEEDS:
+                axis.fill_between(at, low, high, color=color(method), alpha=0.2, linewidth=0)
+            if len(seeds) < statistics.MIN_SEEDS or len(whole) < len(values):
+                for _, run in runs_of_method.groupby("seed"):
+                    early = run["generator_steps"].max() < values.index.max()
+                    axis.plot(
+                        run[clock], run[name], color=color(method), linewidth=0.8, alpha=0.6,
+                        marker="x" if early else "", markevery=[-1],
+                    )  # fmt: skip
+    drawn = [*measured[name], *([reference[0]] if reference else [])]
+    for axis, clock_label in zip(axes[0], CLOCKS.values(), strict=True):
         if reference:
             axis.axhline(reference[0], color="#333333", linestyle=":", label=reference[1])
         axis.set_xlabel(clock_label)
-        axis.set_ylabel(label)
         axis.xaxis.set_major_locator(MaxNLocator(5))
-    axes[0, 0].legend(title=None)
+        if log:
+            _log(axis)
+            axis.set_ylim(bottom=min(drawn) / 1.3)  # the lower end of an interval may be negative
+    axes[0, 0].set_ylabel(label)
+    _legend(figure)
+    return figure
+
+
+def frontier(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
+    """Final FD against training time: a point per run, a panel per data set, and the runs that none beats in both.
+
+    Thin lines are FD during training where it was measured: on fewer images, so slightly above the points.
+    """
+    final = _final(scores)
+    if final is None:
+        return None
+    figure, panels = _per_dataset(final)
+    for axis, runs_here in panels:
+        for method, runs_of_method in runs_here.groupby("method", sort=False):
+            axis.plot(runs_of_method["seconds"], runs_of_method["fd"], "o", color=color(method), label=method, zorder=3)
+        if _has(histories, "fd"):
+            during = histories[histories["dataset"] == runs_here["dataset"].iloc[0]].dropna(subset=["fd"])
+            for (method, _), run in during.groupby(["method", "seed"], sort=False):
+                axis.plot(run["seconds"], run["fd"], color=color(method), linewidth=0.7, alpha=0.5)
+        done = runs_here.dropna(subset=["fd", "seconds"]).sort_values(["seconds", "fd"])
+        best = done[done["fd"] < done["fd"].cummin().shift(fill_value=np.inf)]
+        axis.step(best["seconds"], best["fd"], "--", where="post", color="#333333", label="best FD by that time")
+        _reference(axis, runs_here)
+        axis.set_xlabel("training time, seconds")
+        axis.set_ylabel(runs_here["label"].iloc[0])
+        _log(axis)
+    _legend(figure)
+    return figure
+
+
+def _reference(axis, runs_here: pd.DataFrame) -> None:
+    """The FD between two sets of real images, dotted."""
+    if _has(runs_here, "floor"):
+        axis.axhline(runs_here["floor"].mean(), color="#333333", linestyle=":", label="real images against real ones")
+
+
+def sample_size(scores: pd.DataFrame) -> Figure | None:
+    """FD of each run, and of real images against real ones, by the number of images: a panel per data set."""
+    final = _final(scores)
+    if final is None or not _has(final, "fd_by_n"):
+        return None
+    figure, panels = _per_dataset(final.dropna(subset=["fd_by_n"]))
+    for axis, runs_here in panels:
+        floors = {}
+        for run in runs_here.itertuples():
+            images, distances, floor = zip(*sorted(run.fd_by_n), strict=True)
+            axis.plot(images, distances, "o-", color=color(run.method), label=run.method, markersize=3, linewidth=1)
+            floors |= dict(zip(images, floor, strict=True))
+        axis.plot(*zip(*sorted(floors.items()), strict=True), "o:", color="#333333", label="real images", markersize=3)
+        _log(axis)
+        _log(axis, "x")
+        axis.set_xticks(sorted(floors))
+        axis.set_xlabel("images compared")
+        axis.set_ylabel(runs_here["label"].iloc[0])
+    _legend(figure)
+    return figure
+
+
+def performance_profile(scores: pd.DataFrame) -> Figure | None:
+    """Share of runs whose FD is at most so many times that of real images, averaged over data sets."""
+    final = _final(scores)
+    if final is None or not _has(final, "floor"):
+        return None
+    final = final.assign(times=final["fd"] / final.groupby("dataset")["floor"].transform("mean"))
+    thresholds = np.geomspace(1, max(10, 1.1 * final["times"].max()), 200)
+    figure, axes = _panels(1, 1, width=6.8, height=3)
+    for method, runs_of_method in final.groupby("method", sort=False):
+        by_dataset = {name: runs_here["times"] for name, runs_here in runs_of_method.groupby("dataset")}
+        shares = statistics.performance_profile(by_dataset, thresholds)
+        axes[0, 0].plot(thresholds, shares, color=color(method), linewidth=2, label=method, drawstyle="steps-post")
+    _log(axes[0, 0], "x")
+    axes[0, 0].set_xlabel("FD in multiples of the FD of real images")
+    axes[0, 0].set_ylabel("share of runs at or below")
+    axes[0, 0].set_ylim(-0.02, 1.02)
+    _legend(figure)
+    return figure
+
+
+def stability(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
+    """A row per data set: final FD of each seed, its rebound from the best FD during training, and the share of runs
+    that failed (diverged, or no nearer to the real images than one single image is) with Wilson's 95 % interval.
+    """
+    final = _final(scores)
+    if final is None:
+        return None
+    datasets = list(final["dataset"].unique())
+    rows = max(final.groupby("dataset")["method"].nunique())
+    figure, axes = _panels(len(datasets), 3, height=0.9 + 0.35 * rows)
+    rebounds = _rebounds(histories)
+    for row, name in zip(axes, datasets, strict=True):
+        runs_here = final[final["dataset"] == name]
+        methods = list(runs_here["method"].unique())
+        for y, method in enumerate(methods):
+            runs_of_method, style = runs_here[runs_here["method"] == method], {"color": color(method)}
+            finite = runs_of_method["fd"].dropna()
+            for axis, values in ((row[0], finite), (row[1], rebounds.get((name, method), []))):
+                axis.plot(values, [y] * len(values), "o-", alpha=0.7, linewidth=1.2, markersize=5, **style)
+            failed = (runs_of_method["status"] != "complete") | (
+                runs_of_method["fd"] >= runs_of_method.get("variance", np.inf)
+            )
+            share = statistics.failure_rate(int(failed.sum()), len(failed))
+            row[2].plot([share.low, share.high], [y, y], linewidth=2, **style)
+            row[2].plot(share.estimate, y, "o", markersize=6, **style)
+            row[2].annotate(
+                f"{failed.sum()} of {len(failed)}", (1, y), (1.04, y), va="center", annotation_clip=False, fontsize=9
+            )
+        _log(row[0], "x")
+        row[0].set_title(f"{name}: final {runs_here['label'].iloc[0]}")
+        row[1].set_title("rebound from the best")
+        row[1].xaxis.set_major_locator(MaxNLocator(4))
+        row[1].set_xlim(left=min(0, row[1].get_xlim()[0]))
+        row[2].set_title("share of runs that failed")
+        row[2].set_xlim(-0.03, 1.03)
+        for axis in row:
+            axis.set_yticks(range(len(methods)), methods if axis is row[0] else [""] * len(methods))
+            axis.set_ylim(len(methods) - 0.5, -0.5)
+    return figure
+
+
+def _rebounds(histories: pd.DataFrame) -> dict[tuple[str, str], list[float]]:
+    """``statistics.rebound`` of FD of each run, by data set and method; runs that lack it are left out."""
+    found: dict = {}
+    if _has(histories, "fd"):
+        for (dataset, method, _), run in histories.dropna(subset=["fd"]).groupby(["dataset", "method", "seed"]):
+            if (run["fd"] > 0).all():
+                found.setdefault((dataset, method), []).append(statistics.rebound(run["fd"]))
+    return found
+
+
+def class_histograms(scores: pd.DataFrame) -> Figure | None:
+    """Share of images per class beside that of real ones, a panel per data set: bars are means over seeds, dots seeds.
+
+    The histogram is the primary extractor's, or that of the first one which has classes.
+    """
+    if not _has(scores, "class_histogram"):
+        return None
+    told = scores[scores["class_histogram"].notna() & (scores["checkpoint"] == "last")]
+    told = told.sort_values("primary", ascending=False, kind="stable").drop_duplicates(["dataset", "method", "seed"])
+    told = told.sort_index()
+    datasets = list(told["dataset"].unique())
+    figure, axes = _panels(len(datasets), 1, width=9, height=2.4)
+    for axis, name in zip(axes[:, 0], datasets, strict=True):
+        runs_here = told[told["dataset"] == name]
+        shares = {
+            m: np.stack([np.array(h) / max(sum(h), 1) for h in g])
+            for m, g in runs_here.groupby("method", sort=False)["class_histogram"]
+        }
+        classes = next(iter(shares.values())).shape[1]
+        real = runs_here["real_histogram"].dropna() if "real_histogram" in runs_here else []
+        bars = {"real images": np.array(real.iloc[0])[None] / sum(real.iloc[0])} if len(real) else {}
+        bars |= shares
+        width = 0.8 / len(bars)
+        for i, (method, share) in enumerate(bars.items()):
+            at = np.arange(classes) + (i - (len(bars) - 1) / 2) * width
+            fill = "#bbbbbb" if method == "real images" else color(method)
+            axis.bar(at, share.mean(axis=0), width * 0.92, color=fill, label=method)
+            if len(share) > 1:
+                axis.plot(np.tile(at, len(share)), share.ravel(), "o", color="#111111", markersize=1.8)
+        names = runs_here["classes"].dropna() if "classes" in runs_here else []
+        axis.set_xticks(range(classes), names.iloc[0] if len(names) else range(classes))
+        axis.grid(False, axis="x")
+        axis.set_axisbelow(True)
+        axis.set_title(name)
+        axis.set_ylabel("share of images")
+    _legend(figure)
     return figure
 
 
@@ -198,6 +429,24 @@ def final_samples(study: pd.DataFrame, rows: int = 4, columns: int = 8) -> Figur
         state = "" if run.status == "complete" else f" ({run.status} at step {run.steps_done:,})"
         axis.set_title(f"{run.method}, seed {run.seed}{state}")
     for axis in axes.flat:
+        _frameless(axis)
+    return figure
+
+
+def neighbours(study: pd.DataFrame) -> Figure | None:
+    """A sheet per method, of its first seed: generated images of the first latents, below each its nearest training
+    image. A method whose sheet was not made is left out.
+    """
+    first = study.sort_values("seed", kind="stable").drop_duplicates("method").sort_index()
+    sheets = [(run, run.directory / "neighbours.png") for run in first.itertuples()]
+    sheets = [(run, np.asarray(Image.open(path).convert("RGB"))) for run, path in sheets if path.exists()]
+    if not sheets:
+        return None
+    height = 7.0 * sheets[0][1].shape[0] / sheets[0][1].shape[1] + 0.3
+    figure, axes = _panels(len(sheets), 1, width=7, height=height)
+    for axis, (run, sheet) in zip(axes[:, 0], sheets, strict=True):
+        axis.imshow(sheet, interpolation="nearest")
+        axis.set_title(f"{run.method}, seed {run.seed}", loc="left")
         _frameless(axis)
     return figure
 

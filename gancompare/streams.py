@@ -17,4 +17,7 @@ def fixed_latents(seed: int, purpose: str, count: int, latent_dim: int) -> Tenso
 
     Purposes in use: "grid" for pictures, "evaluation" for scores.
     """
-    return torch.randn(count, latent_dim, generator=stream(seed, purpose))
+    rng = stream(seed, purpose)
+    # in blocks of one size: torch draws a prefix of fewer numbers otherwise
+    blocks = [torch.randn(64, latent_dim, generator=rng) for _ in range(0, count, 64)]
+    return torch.cat(blocks)[:count]

@@ -106,7 +106,7 @@ def score_if_due(config: RunConfig, directory: Path, data: Dataset) -> None:
     """Score a complete run that has no scores yet; one whose weights were left behind stays as it is."""
     if evaluation.due(config, directory):
         print(f"{config.dataset} {config.method} seed {config.seed}: scoring", flush=True)
-        evaluation.score_run(directory, choose_device(config.device), data)
+        evaluation.score_run(config, directory, data, choose_device(config.device))
 
 
 def loop(state: Training, directory: Path, sums: dict[str, Tensor]) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,7 @@ from gancompare.train import train
 def study(tmp_path_factory, image_folder):
     results = tmp_path_factory.mktemp("results")
     for method in ("gan", "wgan"):
-        config = RunConfig(dataset=str(image_folder), method=method, profile="smoke", image_size=28)
+        config = RunConfig(dataset=str(image_folder), method=method, profile="smoke", image_size=28, extractor="none")
         list(train(config, runs.run_directory(results, "s", config)))
     return runs.load_study(results, "s")
 
@@ -47,24 +47,196 @@ def test_final_samples_has_a_panel_per_run_and_says_how_it_ended(study):
     assert titles == ["gan, seed 0", "wgan, seed 0 (diverged at step 4)"]
 
 
-def test_curves_draw_each_seed_and_the_mean_on_three_clocks():
-    table = pd.DataFrame(
-        {
-            "method": ["gan"] * 4,
-            "seed": [0, 0, 1, 1],
-            "generator_steps": [1, 2, 1, 2],
-            "images_seen": [1000, 2000, 1000, 2000],
-            "seconds": [1.0, 2.0, 3.0, 4.0],
-            "pixel_std": [0.1, 0.2, 0.3, 0.6],
-        }
-    )
-    figure = plots.curves(table, "pixel_std", "spread", reference=(0.5, "real"))
+def history(method, seed, fd, dataset="d"):
+    """A run that is scored every 10 steps and makes 2 images and 0.5 s (and a bit more per seed) a step."""
+    steps = 5 * np.arange(1, 2 * len(fd) + 1)
+    values = np.full(2 * len(fd), np.nan)
+    values[1::2] = fd
+    row = {"dataset": dataset, "method": method, "seed": seed, "generator_steps": steps, "images_seen": 2000 * steps}
+    return pd.DataFrame(row | {"seconds": (0.5 + 0.1 * seed) * steps, "fd": values})
+
+
+def scored(**columns):
+    """Final scores of runs, a row each: the columns given, and the plainest of all others."""
+    n = len(next(iter(columns.values())))
+    plain = {"dataset": "d", "method": "gan", "seed": range(n), "status": "complete", "checkpoint": "last"}
+    plain |= {"extractor": "classifier", "primary": True, "label": "FD-classifier", "seconds": 10.0}
+    return pd.DataFrame(plain | {"fd": 2.0, "floor": 0.1, "variance": 50.0} | columns)
+
+
+def drawn(axis, label):
+    """(x, y) of the line called ``label``."""
+    (line,) = [line for line in axis.lines if line.get_label() == label]
+    return np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+
+
+def thin(axis):
+    return [line for line in axis.lines if line.get_linewidth() < 1 and len(line.get_xdata())]
+
+
+def legend(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_bands_of_two_seeds_are_a_line_each_and_their_mean_on_three_clocks():
+    table = pd.concat([history("gan", 0, [8, 4]), history("gan", 1, [4, 2])])
+    figure = plots.bands(table, "fd", "FD", reference=(0.5, "real"))
     assert [axis.get_xlabel() for axis in figure.axes] == list(plots.CLOCKS.values())
-    for axis, x in zip(figure.axes, ([1, 2], [1, 2], [2, 3]), strict=True):  # images in thousands, mean seconds
-        thick = [line for line in axis.lines if line.get_linewidth() > 2 and len(line.get_xdata())]
-        assert len(thick) == 1
-        np.testing.assert_allclose(thick[0].get_xdata(), x)
-        np.testing.assert_allclose(thick[0].get_ydata(), [0.2, 0.4])
+    assert legend(figure) == ["gan", "real"]
+    for axis, x in zip(figure.axes, ([10, 20], [20, 40], [5.5, 11]), strict=True):  # images in thousands, mean seconds
+        np.testing.assert_allclose(drawn(axis, "gan"), (x, [6, 3]))
+        assert len(thin(axis)) == 2
+        assert not axis.collections  # two seeds have no interval
+
+
+def test_bands_of_three_seeds_are_students_interval():
+    table = pd.concat([history("gan", seed, [fd, 2 * fd]) for seed, fd in enumerate((1.0, 2.0, 3.0))])
+    axis = plots.bands(table, "fd", "FD", log=True).axes[0]
+    assert axis.get_yscale() == "log"
+    assert thin(axis) == []
+    (band,) = axis.collections
+    corners = band.get_paths()[0].vertices
+    half = 4.302653 / np.sqrt(3)  # t of 2 degrees of freedom; the standard deviation is 1
+    for x, middle, width in ((10, 2, half), (20, 4, 2 * half)):
+        ends = corners[corners[:, 0] == x, 1]
+        np.testing.assert_allclose([ends.min(), ends.max()], [middle - width, middle + width], rtol=1e-6)
+    assert 0 < axis.get_ylim()[0] < 1  # although the band reaches below 0
+
+
+def test_bands_stop_where_the_first_run_ends():
+    whole = [history("gan", seed, [8, 4, 2]) for seed in (0, 1)]
+    axis = plots.bands(pd.concat([*whole, history("gan", 2, [8])]), "fd", "FD").axes[0]
+    np.testing.assert_allclose(drawn(axis, "gan"), ([10], [8]))  # not the mean of those that survived
+    assert [line.get_marker() for line in thin(axis)] == ["", "", "x"]
+    never = pd.concat([*whole, history("gan", 2, [np.nan] * 3)])  # diverged before it was measured
+    axis = plots.bands(never, "fd", "FD").axes[0]
+    assert drawn(axis, "gan")[0].size == 0
+    assert len(thin(axis)) == 2
+
+
+def test_bands_have_a_linear_axis_where_a_value_is_not_positive():
+    assert plots.bands(history("gan", 0, [3, -1]), "fd", "KID", log=True).axes[0].get_yscale() == "linear"
+
+
+def test_frontier_is_what_no_run_beats_in_both():
+    points = {"seconds": [1, 2, 3, 4, 5], "fd": [9.0, 9.5, 4.0, np.nan, 3.0], "method": ["gan"] * 3 + ["wgan"] * 2}
+    scores = scored(**points)
+    scores = pd.concat([scores, scored(seconds=[0.5], fd=[0.1], checkpoint=["best"])])  # not how a run ended
+    figure = plots.frontier(scores, history("gan", 0, [30, 9]))
+    (axis,) = figure.axes
+    np.testing.assert_allclose(drawn(axis, "best FD by that time"), ([1, 3, 5], [9, 4, 3]))
+    np.testing.assert_allclose(drawn(axis, "gan"), ([1, 2, 3], [9, 9.5, 4]))
+    (trajectory,) = thin(axis)
+    np.testing.assert_allclose(trajectory.get_xydata(), [[5, 30], [10, 9]])
+    assert axis.get_ylabel() == "FD-classifier"
+    assert axis.get_yscale() == "log"
+    assert legend(figure) == ["gan", "wgan", "best FD by that time", "real images against real ones"]
+
+
+def test_panels_are_one_per_data_set():
+    names = ["a", "b", "c", "d"]
+    figure = plots.frontier(scored(dataset=names), pd.DataFrame())
+    assert [axis.get_title() for axis in figure.axes if axis.get_title()] == names
+
+
+def test_sample_size_draws_fd_and_floor_against_n():
+    scores = scored(fd_by_n=[[[100, 5.0, 0.4], [50, 6.0, 0.8]], np.nan], method=["gan", "wgan"])
+    (axis,) = plots.sample_size(scores).axes
+    np.testing.assert_allclose(drawn(axis, "gan"), ([50, 100], [6, 5]))
+    np.testing.assert_allclose(drawn(axis, "real images"), ([50, 100], [0.8, 0.4]))
+    assert list(axis.get_xticks()) == [50, 100]
+
+
+def test_stability_shows_seeds_rebounds_and_failures():
+    scores = scored(
+        method=["gan"] * 4 + ["wgan"],
+        seed=[0, 1, 2, 3, 0],
+        status=["complete"] * 3 + ["diverged", "complete"],
+        fd=[1.0, 2.0, 60.0, np.nan, 5.0],  # the third ended above the variance of 50: collapsed
+    )
+    table = pd.concat([history("gan", 0, [4, 2, 3]), history("wgan", 0, [4, 3])])
+    final, rebound, failed = plots.stability(scores, table).axes
+    np.testing.assert_allclose(final.lines[0].get_xdata(), [1, 2, 60])
+    np.testing.assert_allclose(rebound.lines[0].get_xdata(), [0.5])
+    np.testing.assert_allclose(rebound.lines[1].get_xdata(), [0])
+    assert [text.get_text() for text in failed.texts] == ["2 of 4", "0 of 1"]
+    center, margin = (2 + 1.96**2 / 2) / (4 + 1.96**2), 1.96 / (4 + 1.96**2) * np.sqrt(1 + 1.96**2 / 4)  # Wilson 1927
+    np.testing.assert_allclose(failed.lines[0].get_xdata(), [center - margin, center + margin], atol=1e-4)
+    assert [label.get_text() for label in final.get_yticklabels()] == ["gan", "wgan"]
+
+
+def test_class_histograms_are_shares_beside_the_real_ones():
+    scores = scored(
+        class_histogram=[[1, 3], [4, 0], [5, 5]],
+        real_histogram=[[10, 30]] * 3,
+        classes=[["cat", "dog"]] * 3,
+        method=["gan", "gan", "wgan"],
+    )
+    later = scored(class_histogram=[[0, 1]], checkpoint=["best"])
+    figure = plots.class_histograms(pd.concat([scores, later, scored(dataset=["without classes"])]))
+    (axis,) = figure.axes
+    heights = {bars.get_label(): [bar.get_height() for bar in bars] for bars in axis.containers}
+    assert heights == {"real images": [0.25, 0.75], "gan": [0.625, 0.375], "wgan": [0.5, 0.5]}
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["cat", "dog"]
+    (seeds,) = axis.lines  # of the gan: the wgan has one, which is its bar
+    np.testing.assert_allclose(seeds.get_ydata(), [0.25, 0.75, 1, 0])
+    plain = plots.class_histograms(scored(class_histogram=[[1, 3]])).axes[0]
+    assert [bars.get_label() for bars in plain.containers] == ["gan"]
+
+
+def test_performance_profile_counts_a_diverged_run_as_never():
+    scores = scored(fd=[0.2, np.nan, 1.0, 1.0], dataset=["a", "a", "b", "b"])
+    (axis,) = plots.performance_profile(scores).axes
+    x, y = drawn(axis, "gan")
+    np.testing.assert_allclose(y, np.where(x < 2, 0, 0.25) + np.where(x < 10, 0, 0.5))
+
+
+def test_neighbours_is_a_sheet_per_method_of_its_first_seed(tmp_path):
+    rows = [("gan", 1, "red"), ("gan", 0, "blue"), ("wgan", 0, "lime"), ("wgan-gp", 0, None)]
+    for method, seed, fill in rows:
+        directory = tmp_path / f"{method}{seed}"
+        directory.mkdir()
+        if fill:
+            Image.new("RGB", (80, 20), fill).save(directory / "neighbours.png")
+    table = pd.DataFrame([{"method": m, "seed": s, "directory": tmp_path / f"{m}{s}"} for m, s, _ in rows])
+    figure = plots.neighbours(table)
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["gan, seed 0", "wgan, seed 0"]
+    assert [axis.images[0].get_array()[0, 0].tolist() for axis in figure.axes] == [[0, 0, 255], [0, 255, 0]]
+    assert plots.neighbours(table[table["method"] == "wgan-gp"]) is None
+
+
+DIVERGED = scored(status=["diverged"], fd=[np.nan])
+
+
+@pytest.mark.parametrize("scores", [pd.DataFrame(), DIVERGED], ids=["no scores", "all diverged"])
+def test_what_was_not_measured_is_not_drawn(scores):
+    unscored = history("gan", 0, [np.nan, np.nan])
+    assert plots.bands(unscored, "fd", "FD") is None
+    assert plots.bands(unscored.drop(columns="fd"), "fd", "FD") is None
+    assert plots.bands(pd.DataFrame(), "fd", "FD") is None
+    assert plots.frontier(scores, unscored) is None
+    assert plots.sample_size(scores) is None
+    assert plots.stability(scores, unscored) is None
+    assert plots.class_histograms(scores) is None
+    assert plots.performance_profile(scores) is None
+
+
+def test_scores_without_the_optional_columns_are_drawn():
+    scores = scored(fd=[2.0]).drop(columns=["floor", "variance"])
+    assert plots.frontier(scores, pd.DataFrame()) is not None
+    assert plots.stability(scores, pd.DataFrame()) is not None
+    assert plots.sample_size(scores) is None
+    assert plots.performance_profile(scores) is None
+
+
+def test_show_says_what_was_not_measured(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda page: shown.append(page.data))
+    plots.show(None, "a caption", alt="FD <by> method")
+    plots.show(Figure(), "a caption", alt="FD <by> method")
+    assert "Not measured in these runs: FD &lt;by&gt; method" in shown[0]
+    assert "<figure>" not in shown[0]
+    assert 'alt="FD &lt;by&gt; method"' in shown[1]
 
 
 def test_losses_of_two_methods_never_share_an_axis(study):
