@@ -8,7 +8,7 @@ import base64
 import html
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import matplotlib as mpl
@@ -298,53 +298,56 @@ def performance_profile(scores: pd.DataFrame) -> Figure | None:
 
 
 def stability(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
-    """A row per data set: final FD of each seed, its rebound from the best FD during training, and the share of runs
-    that failed (diverged, or no nearer to the real images than one single image is) with Wilson's 95 % interval.
+    """A row per data set: final FD of each seed, its rebound from the best FD during training and its back-and-forth
+    there (``statistics.oscillation``), and the share of runs that failed (diverged, or no nearer to the real images
+    than one single image is) with Wilson's 95 % interval.
     """
     final = _final(scores)
     if final is None:
         return None
     datasets = list(final["dataset"].unique())
     rows = max(final.groupby("dataset")["method"].nunique())
-    figure, axes = _panels(len(datasets), 3, height=0.9 + 0.35 * rows)
-    rebounds = _rebounds(histories)
+    figure, axes = _panels(len(datasets), 4, width=2.9, height=0.9 + 0.35 * rows)
+    rebounds, swings = (_during(histories, measure) for measure in (statistics.rebound, statistics.oscillation))
     for row, name in zip(axes, datasets, strict=True):
         runs_here = final[final["dataset"] == name]
         methods = list(runs_here["method"].unique())
         for y, method in enumerate(methods):
             runs_of_method, style = runs_here[runs_here["method"] == method], {"color": color(method)}
             finite = runs_of_method["fd"].dropna()
-            for axis, values in ((row[0], finite), (row[1], rebounds.get((name, method), []))):
+            measured = (finite, rebounds.get((name, method), []), swings.get((name, method), []))
+            for axis, values in zip(row, measured, strict=False):
                 axis.plot(values, [y] * len(values), "o-", alpha=0.7, linewidth=1.2, markersize=5, **style)
             failed = (runs_of_method["status"] != "complete") | (
                 runs_of_method["fd"] >= runs_of_method.get("variance", np.inf)
             )
             share = statistics.failure_rate(int(failed.sum()), len(failed))
-            row[2].plot([share.low, share.high], [y, y], linewidth=2, **style)
-            row[2].plot(share.estimate, y, "o", markersize=6, **style)
-            row[2].annotate(
+            row[3].plot([share.low, share.high], [y, y], linewidth=2, **style)
+            row[3].plot(share.estimate, y, "o", markersize=6, **style)
+            row[3].annotate(
                 f"{failed.sum()} of {len(failed)}", (1, y), (1.04, y), va="center", annotation_clip=False, fontsize=9
             )
         _log(row[0], "x")
         row[0].set_title(f"{name}: final {runs_here['label'].iloc[0]}")
-        row[1].set_title("rebound from the best")
-        row[1].xaxis.set_major_locator(MaxNLocator(4))
-        row[1].set_xlim(left=min(0, row[1].get_xlim()[0]))
-        row[2].set_title("share of runs that failed")
-        row[2].set_xlim(-0.03, 1.03)
+        for axis, title in ((row[1], "rebound from the best"), (row[2], "oscillation, log FD per step")):
+            axis.set_title(title)
+            axis.xaxis.set_major_locator(MaxNLocator(4))
+            axis.set_xlim(left=min(0, axis.get_xlim()[0]))
+        row[3].set_title("share of runs that failed")
+        row[3].set_xlim(-0.03, 1.03)
         for axis in row:
             axis.set_yticks(range(len(methods)), methods if axis is row[0] else [""] * len(methods))
             axis.set_ylim(len(methods) - 0.5, -0.5)
     return figure
 
 
-def _rebounds(histories: pd.DataFrame) -> dict[tuple[str, str], list[float]]:
-    """``statistics.rebound`` of FD of each run, by data set and method; runs that lack it are left out."""
+def _during(histories: pd.DataFrame, measure: Callable) -> dict[tuple[str, str], list[float]]:
+    """``measure`` of each run's FD in training, by data set and method; runs that lack it are left out."""
     found: dict = {}
     if _has(histories, "fd"):
         for (dataset, method, _), run in histories.dropna(subset=["fd"]).groupby(["dataset", "method", "seed"]):
             if (run["fd"] > 0).all():
-                found.setdefault((dataset, method), []).append(statistics.rebound(run["fd"]))
+                found.setdefault((dataset, method), []).append(measure(run["fd"]))
     return found
 
 
@@ -355,6 +358,8 @@ def class_histograms(scores: pd.DataFrame) -> Figure | None:
     """
     if not _has(scores, "class_histogram"):
         return None
+    import seaborn
+
     told = scores[scores["class_histogram"].notna() & (scores["checkpoint"] == "last")]
     told = told.sort_values("primary", ascending=False, kind="stable").drop_duplicates(["dataset", "method", "seed"])
     told = told.sort_index()
@@ -370,13 +375,17 @@ def class_histograms(scores: pd.DataFrame) -> Figure | None:
         real = runs_here["real_histogram"].dropna() if "real_histogram" in runs_here else []
         bars = {"real images": np.array(real.iloc[0])[None] / sum(real.iloc[0])} if len(real) else {}
         bars |= shares
-        width = 0.8 / len(bars)
-        for i, (method, share) in enumerate(bars.items()):
-            at = np.arange(classes) + (i - (len(bars) - 1) / 2) * width
-            fill = "#bbbbbb" if method == "real images" else color(method)
-            axis.bar(at, share.mean(axis=0), width * 0.92, color=fill, label=method)
-            if len(share) > 1:
-                axis.plot(np.tile(at, len(share)), share.ravel(), "o", color="#111111", markersize=1.8)
+        cells = [(who, label, value) for who, share in bars.items() for row in share for label, value in enumerate(row)]
+        long = pd.DataFrame(cells, columns=["who", "class", "share"])
+        palette = {who: "#bbbbbb" if who == "real images" else color(who) for who in bars}
+        common = {"data": long, "x": "class", "y": "share", "hue": "who", "ax": axis}
+        seaborn.barplot(**common, palette=palette, errorbar=None, saturation=1, legend=False)
+        for drawn, who in zip(axis.containers, palette, strict=True):
+            drawn.set_label(who)  # for the legend above all panels
+        if (long.groupby("who").size() > classes).any():
+            dots = dict.fromkeys(palette, "#111111")
+            seaborn.stripplot(**common, palette=dots, dodge=True, jitter=False, size=1.8, legend=False)
+        axis.set_xlabel("")
         names = runs_here["classes"].dropna() if "classes" in runs_here else []
         axis.set_xticks(range(classes), names.iloc[0] if len(names) else range(classes))
         axis.grid(False, axis="x")

@@ -75,11 +75,30 @@ def comparison(frame: pd.DataFrame, labels: Mapping[str, str]) -> HTML:
     return HTML(table(["data set", "method", "seeds", "failed", *names], rows))
 
 
+def pairs(frame: pd.DataFrame) -> HTML:
+    """``ranking.pair_table``: a row per data set and pair of methods."""
+    if frame.empty:
+        return HTML("<p>No two methods were scored.</p>")
+    rows = [
+        [html.escape(row.dataset), f"{row.a} against {row.b}", row.n, f"{row.won} – {row.tied} – {row.lost}"]
+        + [_interval(row.ratio_estimate, row.ratio_low, row.ratio_high), number(row.p_value), number(row.p_holm)]
+        + [_interval(row.chance_estimate, row.chance_low, row.chance_high)]
+        for row in frame.itertuples()
+    ]
+    head = ["data set", "first against second", "seeds", "won – tied – lost", "FD of second / first", "p", "p, Holm"]
+    return HTML(table([*head, "chance that a run of the first is better"], rows))
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence]) -> str:
     """HTML of a table; ``rows`` hold HTML. No merged cells: the page's script can sort it by each column."""
     top = "".join(f"<th>{html.escape(name)}</th>" for name in head)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>\n" for row in rows)
     return f"<table><thead><tr>{top}</tr></thead><tbody>\n{body}</tbody></table>"
+
+
+def _interval(estimate: float, low: float, high: float) -> str:
+    text = number(estimate)
+    return text if pd.isna(low) else f"{text} <br><small>[{number(low)}, {number(high)}]</small>"
 
 
 def _score(cell: pd.Series) -> str:

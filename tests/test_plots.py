@@ -155,10 +155,12 @@ def test_stability_shows_seeds_rebounds_and_failures():
         fd=[1.0, 2.0, 60.0, np.nan, 5.0],  # the third ended above the variance of 50: collapsed
     )
     table = pd.concat([history("gan", 0, [4, 2, 3]), history("wgan", 0, [4, 3])])
-    final, rebound, failed = plots.stability(scores, table).axes
+    final, rebound, swing, failed = plots.stability(scores, table).axes
     np.testing.assert_allclose(final.lines[0].get_xdata(), [1, 2, 60])
     np.testing.assert_allclose(rebound.lines[0].get_xdata(), [0.5])
     np.testing.assert_allclose(rebound.lines[1].get_xdata(), [0])
+    # up by log(3/2), down by log(4/2), in two steps: the smaller of the two, per step
+    np.testing.assert_allclose(swing.lines[0].get_xdata(), [np.log(1.5) / 2])
     assert [text.get_text() for text in failed.texts] == ["2 of 4", "0 of 1"]
     center, margin = (2 + 1.96**2 / 2) / (4 + 1.96**2), 1.96 / (4 + 1.96**2) * np.sqrt(1 + 1.96**2 / 4)  # Wilson 1927
     np.testing.assert_allclose(failed.lines[0].get_xdata(), [center - margin, center + margin], atol=1e-4)
@@ -178,8 +180,8 @@ def test_class_histograms_are_shares_beside_the_real_ones():
     heights = {bars.get_label(): [bar.get_height() for bar in bars] for bars in axis.containers}
     assert heights == {"real images": [0.25, 0.75], "gan": [0.625, 0.375], "wgan": [0.5, 0.5]}
     assert [label.get_text() for label in axis.get_xticklabels()] == ["cat", "dog"]
-    (seeds,) = axis.lines  # of the gan: the wgan has one, which is its bar
-    np.testing.assert_allclose(seeds.get_ydata(), [0.25, 0.75, 1, 0])
+    dots = np.sort(np.concatenate([dots.get_offsets()[:, 1] for dots in axis.collections]))
+    np.testing.assert_allclose(dots, np.sort([0.25, 0.75, 0.25, 0.75, 1, 0, 0.5, 0.5]))
     plain = plots.class_histograms(scored(class_histogram=[[1, 3]])).axes[0]
     assert [bars.get_label() for bars in plain.containers] == ["gan"]
 
