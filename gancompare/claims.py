@@ -274,9 +274,9 @@ CLAIMS: dict[int, tuple] = {
     2: ("WGAN and WGAN-GP cover more modes than GAN", f"{_A}, §4.3", coverage, MAIN, None),
     3: ("The Wasserstein estimate tracks sample quality, a GAN's losses do not", f"{_A}, §4.2", tracking, MAIN, None),
     4: ("WGAN-GP has a lower FD than WGAN, and WGAN than GAN, at equal generator steps",
-        f"{_G}, §5.3", at_equal_steps, MAIN, None),
+        f"{_G}, §5.3 (WGAN-GP, WGAN); course project", at_equal_steps, MAIN, None),
     5: ("WGAN-GP has a lower FD than WGAN, and WGAN than GAN, at equal seconds and at equal real images seen",
-        f"{_G}, §5.3", at_equal_cost, MAIN, None),
+        "course project", at_equal_cost, MAIN, None),
     6: ("A generator step of WGAN-GP costs more than one of WGAN, and that more than one of GAN",
         "course project", cost, MAIN, None),
     7: ("Clipping pushes the critic's weights to ±clip", f"{_G}, §3", clipped_weights, ("wgan",), None),
@@ -289,7 +289,7 @@ CLAIMS: dict[int, tuple] = {
          _needs("stability with and without it"), MAIN, ("spectral", "--critic-norm spectral")),
     12: ("Adding generated images raises the accuracy of a classifier by 2 to 5 %", "course project",
          _needs("accuracy with − without them", "needs an augmentation experiment"), (), None),
-    13: ("The Wasserstein loss adds something beyond the penalty", "Fedus et al. 2018",
+    13: ("The Wasserstein loss adds something beyond the penalty", "questioned by Fedus et al. 2018",
          loss_beside_penalty, ("wgan-gp", "gan-gp"), None),
 }  # fmt: skip
 

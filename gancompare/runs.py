@@ -316,10 +316,11 @@ def load_scores(study: pd.DataFrame) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame()
     scores = pd.concat(tables, ignore_index=True)
-    for about in diverged:
-        others = scores[(scores["dataset"] == about["dataset"]) & (scores["checkpoint"] == "last")]
-        rows = others.drop_duplicates("extractor")[["checkpoint", "extractor", "primary", "label", "variance"]]
-        scores = pd.concat([scores, rows.assign(**about)], ignore_index=True)
+    last = scores[scores["checkpoint"] == "last"].drop_duplicates(["dataset", "extractor"])
+    shared = {dataset: rows for dataset, rows in last.groupby("dataset")}
+    columns = ["checkpoint", "extractor", "primary", "label", "variance"]
+    lost = [shared[run["dataset"]][columns].assign(**run) for run in diverged if run["dataset"] in shared]
+    scores = pd.concat([scores, *lost], ignore_index=True)
     front = ["dataset", "method", "seed", "status"]
     return scores[front + [name for name in scores if name not in front]]
 

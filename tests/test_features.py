@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gancompare import features
+from gancompare import features, pretrained
 from gancompare.data import BUILT_IN, DataError, dataset_slug, load_dataset
 from gancompare.features import (
     EXTRACTORS,
@@ -317,7 +317,7 @@ def no_inception(tmp_path, monkeypatch):
 def test_inception_out_of_reach_names_the_alternatives(no_inception):
     with pytest.raises(FeatureError, match=r"not known.*GANCOMPARE_INCEPTION.*efficientnet-lite0.*classifier"):
         load_extractor("inception", "any", 64, 3)
-    assert no_inception == [features.INCEPTION_URL]
+    assert no_inception == [pretrained.INCEPTION_URL]
 
 
 def test_inception_from_a_wrong_path_asks_nobody(no_inception, monkeypatch):

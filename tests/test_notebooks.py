@@ -80,6 +80,16 @@ def test_01_shows_the_code_that_trains(tmp_path):
     assert float(values[1]) == pytest.approx(float(values[2]), rel=1e-5)  # float32
 
 
+def test_the_protocol_of_the_readme_is_the_one_of_the_report():
+    def table(source):
+        return re.search(r"### Protocol\n(.*?)(?=\n##|\Z)", source, re.DOTALL)[1].strip()
+
+    notebook = next(path for path in NOTEBOOKS if path.stem == "03_compare")
+    cells = nbformat.read(notebook, as_version=4).cells
+    (ours,) = [table(cell.source) for cell in cells if "### Protocol" in cell.source]
+    assert ours == table((notebook.parent.parent / "README.md").read_text())
+
+
 @pytest.fixture(scope="module")
 def smoke_study(tmp_path_factory, image_folder):
     """A study of two runs, executed through 02_train.ipynb."""
@@ -102,7 +112,7 @@ def test_02_leaves_a_run_and_an_executed_notebook_with_figures(smoke_study):
 
 
 def test_02_runs_with_its_defaults_but_for_the_length(tmp_path):
-    execute(NOTEBOOKS[1], tmp_path / "02.ipynb", generator_steps=1, base_channels=2, results=str(tmp_path))
+    execute(NOTEBOOKS[1], tmp_path / "02.ipynb", generator_steps=1, base_channels=2, extractor="none", results=str(tmp_path))
     (directory,) = runs.find_runs(tmp_path, "notebook")
     assert runs.read_config(directory)["config"]["dataset"] == "mnist5k"
 
