@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 
 import gancompare
-from gancompare import bench, evaluation, report, runs, study, train
+from gancompare import bench, evaluation, export, generate, report, runs, study, train
 from gancompare.config import FIELDS, MAIN_METHODS, ConfigError, RunConfig, nearest
 from gancompare.data import DataError, cache_directory, data_directories, describe_datasets
 from gancompare.features import EXTRACTORS, FeatureError
@@ -89,6 +90,23 @@ def evaluate(options: argparse.Namespace) -> int:
     return DONE
 
 
+def generate_images(options: argparse.Namespace) -> int:
+    count = options.num_images
+    device = train.choose_device(RunConfig(device=options.device).device)
+    choices = (options.format, options.truncation, options.batch_size, options.checkpoint, device, options.force)
+    counts = generate.generate(options.run, options.output, count, options.seed, *choices)
+    for _ in generate.with_progress(counts, count):
+        pass
+    print(options.output)
+    return DONE
+
+
+def export_generator(options: argparse.Namespace) -> int:
+    worst = export.export(options.run, options.format, options.output, options.checkpoint, options.force)
+    print(f"{options.output}: images differ from the run's by {worst:.1e} at most")
+    return DONE
+
+
 def list_datasets(options: argparse.Namespace) -> int:
     for row in describe_datasets():
         count = f"{row['images']:,} images" if row["images"] else ""
@@ -122,10 +140,19 @@ def benchmark(options: argparse.Namespace) -> int:
     fields = {"device": options.device, "precision": options.precision}
     sizes = {28: {"channels": 1, "base_channels": 32}, 64: {"channels": 3, "base_channels": 64}}
     configs = [RunConfig(method=m, image_size=s, **sizes[s], **fields) for s in options.sizes for m in MAIN_METHODS]
-    table = bench.compare(configs, options.rounds, options.steps)
-    print(table.to_string(index=False))
+    quality = []
+    if options.time_to_quality is not None:  # first, as it may lack its data
+        timed = [RunConfig(dataset="mnist", method=method, **fields) for method in MAIN_METHODS]
+        quality = [bench.time_to_quality(c, options.time_to_quality, options.time_limit) for c in timed]
+    table = bench.with_quality(bench.compare(configs, options.rounds, options.steps), quality)
     if options.json:
         options.json.write_text(table.to_json(orient="records", indent=2) + "\n")
+    if options.chart:
+        bench.chart(table).savefig(options.chart)
+    print(bench.summary(table))
+    if options.study_sizes:
+        with tempfile.TemporaryDirectory() as directory:
+            print(bench.bookkeeping(options.study_sizes, Path(directory)).to_string(index=False))
     return DONE
 
 
@@ -196,6 +223,29 @@ def parser() -> argparse.ArgumentParser:
     scoring.add_argument("--channels", type=int, choices=(1, 3), help="(default: those of the run or of the data set)")
     scoring.add_argument("--device", help=FIELDS["device"].metadata["help"])
 
+    images = add_command(commands, "generate", generate_images, "write images that a run's generator makes")
+    images.add_argument("--run", required=True, type=Path, metavar="DIR", help="a run's directory")
+    images.add_argument("--output", required=True, type=Path, metavar="DIR", help="a new folder")
+    images.add_argument("--num-images", type=whole_number, default=64, metavar="N", help="(default: 64)")
+    images.add_argument("--seed", type=int, default=0, help="of the latents (default: 0)")
+    images.add_argument(
+        "--format", choices=generate.FORMATS, default="png", help="a file per image, one picture, or one array"
+    )
+    images.add_argument(
+        "--truncation", type=float, metavar="T", help="cut latents off at ±T: less varied, nearer to the average"
+    )
+    images.add_argument("--batch-size", type=whole_number, default=256, metavar="N", help="at a time (default: 256)")
+    images.add_argument("--checkpoint", choices=runs.WEIGHTS, default="last", help="(default: last)")
+    images.add_argument("--device", help=FIELDS["device"].metadata["help"])
+    images.add_argument("--force", action="store_true", help="replace an earlier output")
+
+    packing = add_command(commands, "export", export_generator, "write a run's generator for other programs")
+    packing.add_argument("--run", required=True, type=Path, metavar="DIR", help="a run's directory")
+    packing.add_argument("--output", required=True, type=Path, metavar="FILE", help="a new file")
+    packing.add_argument("--format", required=True, choices=export.FORMATS, help="kind of file")
+    packing.add_argument("--checkpoint", choices=runs.WEIGHTS, default="last", help="(default: last)")
+    packing.add_argument("--force", action="store_true", help="replace an earlier file")
+
     timing = add_command(commands, "bench", benchmark, "time a generator step against the textbook loop")
     timing.add_argument("--sizes", nargs="+", type=int, choices=(28, 64), default=[28, 64], help="(default: 28 64)")
     timing.add_argument("--rounds", type=whole_number, default=5, metavar="N", help="timings of each loop (default: 5)")
@@ -203,6 +253,16 @@ def parser() -> argparse.ArgumentParser:
     timing.add_argument("--device", help=FIELDS["device"].metadata["help"])
     timing.add_argument("--precision", help=FIELDS["precision"].metadata["help"])
     timing.add_argument("--json", type=Path, metavar="FILE", help="also write the table to FILE")
+    timing.add_argument("--chart", type=Path, metavar="FILE", help="also draw it, as PNG, PDF or SVG by the name")
+    timing.add_argument(
+        "--time-to-quality", type=float, metavar="FD", help="also time training on MNIST until FD-classifier is below"
+    )
+    timing.add_argument(
+        "--time-limit", type=float, default=600.0, metavar="SECONDS", help="of that, for each loop (default: 600)"
+    )
+    timing.add_argument(
+        "--study-sizes", nargs="+", type=whole_number, metavar="N", help="also time planning and reading N runs"
+    )
 
     add_command(
         commands, "datasets", list_datasets, "list the built-in data sets: found or not, where, how many images"

@@ -122,8 +122,8 @@ def score(fake: Tensor, references: list[Reference], n: int, seed: int = 0, clas
 def context(reference: Reference, features: Tensor, count: int, rng: np.random.Generator) -> dict[str, Any]:
     """What a distance must be read beside: which extractor, what real images score, and how it depends on n.
 
-    ``variance`` is the total variance of the real features, the FD of a generator that only makes their mean: one that
-    ends there or above has learned nothing of them, or collapsed. ``fd_by_n``: [n, FD, real-vs-real FD].
+    ``variance`` is the total variance of the real features, half of what a generator scores on average that repeats one
+    real image: FD = ‖its features − mean‖² + variance. ``fd_by_n``: [n, FD, real-vs-real FD].
     """
     half = min(count, len(reference.features) // 2)
     by_n = []

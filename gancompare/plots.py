@@ -21,6 +21,7 @@ from PIL import Image
 
 from gancompare import statistics
 from gancompare.objectives import METHODS
+from gancompare.ranking import COLLAPSED
 from gancompare.runs import GRID_COLUMNS, GRID_PADDING
 
 # Okabe and Ito's palette, which stays apart under the common colour blindnesses
@@ -300,7 +301,7 @@ def performance_profile(scores: pd.DataFrame) -> Figure | None:
 def stability(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
     """A row per data set: final FD of each seed, its rebound from the best FD during training and its back-and-forth
     there (``statistics.oscillation``), and the share of runs that failed (diverged, or no nearer to the real images
-    than one single image is) with Wilson's 95 % interval.
+    than one of them, repeated, is) with Wilson's 95 % interval.
     """
     final = _final(scores)
     if final is None:
@@ -319,7 +320,7 @@ def stability(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
             for axis, values in zip(row, measured, strict=False):
                 axis.plot(values, [y] * len(values), "o-", alpha=0.7, linewidth=1.2, markersize=5, **style)
             failed = (runs_of_method["status"] != "complete") | (
-                runs_of_method["fd"] >= runs_of_method.get("variance", np.inf)
+                runs_of_method["fd"] >= COLLAPSED * runs_of_method.get("variance", np.inf)
             )
             share = statistics.failure_rate(int(failed.sum()), len(failed))
             row[3].plot([share.low, share.high], [y, y], linewidth=2, **style)

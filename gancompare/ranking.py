@@ -4,8 +4,8 @@ Pure functions on ``scores`` (``runs.load_scores``: a row per run × checkpoint 
 those of ``statistics``. Rules, fixed before any result:
 
 - Effects are positive (ratios above 1) in the direction of what is asked. Methods are compared seed by seed.
-- Complete and diverged runs are results; a run is failed if it diverged or its final FD reaches the variance of the
-  real features (collapsed). Failed runs count as worse than any other and are never dropped.
+- Complete and diverged runs are results; a run is failed if it diverged or its final FD reaches COLLAPSED times the
+  variance of the real features (collapsed). Failed runs count as worse than any other and are never dropped.
 - A ranking by image features needs two extractors, the primary and a second, that say the same.
 - Several comparisons made at once share their error (Bonferroni).
 """
@@ -24,6 +24,7 @@ from gancompare.statistics import MIN_SEEDS, Interval
 NAMES = {"gan": "GAN", "wgan": "WGAN", "wgan-gp": "WGAN-GP", "gan-minimax": "minimax GAN", "gan-gp": "GAN-GP"}
 MAIN = ("wgan-gp", "wgan", "gan")
 FINISHED = ("complete", "diverged")
+COLLAPSED = 2.0  # times the variance of real features: what repeating one real image scores on average
 DECIDED = ("supported", "contradicted")
 HIGHER = ("precision", "recall", "density", "coverage", "modes", "modes_tenth")  # is better
 LOWER = ("fd", "kid", "kl_uniform", "copy_flagged")  # is better; MS-SSIM is neither: noise has a low one
@@ -156,7 +157,9 @@ def finals(scores: pd.DataFrame, metric: str, checkpoint="last") -> dict[str, Va
     for extractor, group in order.groupby("extractor", sort=False):
         fd, variance = (group.get(c, pd.Series(np.nan, group.index)).astype(float) for c in ("fd", "variance"))
         diverged = group["status"] == "diverged"
-        group = group.assign(value=group[metric].astype(float).mask(diverged | np.isinf(fd) | (fd >= variance), np.inf))
+        group = group.assign(
+            value=group[metric].astype(float).mask(diverged | np.isinf(fd) | (fd >= COLLAPSED * variance), np.inf)
+        )
         for clock in ("generator_steps", "n_fake") if checkpoint == "last" else ("n_fake",):
             common = group.loc[~diverged, clock].mode() if clock in group else []
             if len(common):

@@ -8,6 +8,7 @@ training amplifies.
 """
 
 import contextlib
+import functools
 import math
 import os
 import platform
@@ -24,7 +25,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.utils import make_grid
 
-from gancompare import evaluation, files, runs
+from gancompare import evaluation, files, graphs, runs
 from gancompare.config import ConfigError, RunConfig
 from gancompare.data import Dataset, load_dataset, to_uint8, to_unit_range
 from gancompare.models import Critic, Generator, initialize
@@ -56,6 +57,7 @@ class Training:
     seconds: float = 0.0  # of training alone: drawing, measuring and saving do not count
     order: Tensor | None = None  # of the current epoch
     epoch: int = -1
+    capture: graphs.Capture | None = None  # on a GPU: the iteration as a CUDA graph; None: always eager
 
     def autocast(self) -> torch.autocast:
         # One short context per net: autocast caches its bf16 copies of the weights until the context ends, and a copy
@@ -164,14 +166,29 @@ def iteration(state: Training, sums: dict[str, Tensor]) -> None:
     """The critic steps of one generator step, then that step; losses are added to ``sums``, on the device."""
     set_learning_rates(state)
     warming_up = state.generator_steps < state.config.warmup_generator_steps
-    for _ in range(state.config.warmup_critic_steps if warming_up else state.objective.n_critic):
-        parts = critic_step(state, next_real(state))
+    critic_steps = state.config.warmup_critic_steps if warming_up else state.objective.n_critic
+    indices = next_indices(state, critic_steps * state.config.batch_size).view(critic_steps, -1)
+    if state.capture is None:
+        update(state, indices, average_weight(state), sums)
+    else:
+        graphs.advance(state.capture, indices, average_weight(state), sums)
+    state.generator_steps += 1
+
+
+def update(state: Training, indices: Tensor, weight: float | Tensor, sums: dict[str, Tensor]) -> None:
+    """The device's part of an iteration: a critic step for each row of ``indices``, a generator step, its average.
+
+    On a GPU this is captured and replayed, so nothing here may wait for the device or depend on how far training is.
+    """
+    for chosen in indices:
+        parts = critic_step(state, real_images(state, chosen))
         for name, value in parts.items():
             accumulate(sums, f"loss_{name}", value)
         accumulate(sums, "critic_steps", torch.ones((), device=state.device))
     accumulate(sums, "generator_loss", generator_step(state))
     accumulate(sums, "steps", torch.ones((), device=state.device))
-    state.generator_steps += 1
+    if state.sampler is not state.generator:
+        update_average(state, weight)
 
 
 def critic_step(state: Training, real: Tensor) -> dict[str, Tensor]:
@@ -189,7 +206,7 @@ def critic_step(state: Training, real: Tensor) -> dict[str, Tensor]:
 
 
 def generator_step(state: Training) -> Tensor:
-    """One update of the generator and of its moving average; returns the loss, still on the device."""
+    """One update of the generator; returns the loss, still on the device."""
     state.critic.requires_grad_(False)  # the gradient passes through the critic, none is computed for its weights
     with state.autocast():
         fake = state.generator(latents(state, state.config.batch_size))
@@ -198,40 +215,54 @@ def generator_step(state: Training) -> Tensor:
     loss.backward()
     state.generator_optimizer.step()
     state.critic.requires_grad_(True)
-    if state.sampler is not state.generator:
-        update_average(state)
     return loss.detach()
 
 
 @torch.no_grad()
-def update_average(state: Training) -> None:
-    """Exponential moving average of the weights, with the usual short memory early on; BatchNorm buffers are copied."""
-    step = state.generator_steps
-    decay = min(state.config.ema_decay, (1 + step) / (10 + step))
+def update_average(state: Training, weight: float | Tensor) -> None:
+    """Move the average of the generator's weights towards them by ``weight``; BatchNorm buffers are copied."""
     average, current = list(state.sampler.parameters()), list(state.generator.parameters())
-    torch._foreach_lerp_(average, current, 1 - decay)
+    if isinstance(weight, Tensor):
+        torch._foreach_lerp_(average, current, [weight] * len(average))
+    else:
+        torch._foreach_lerp_(average, current, weight)
     for kept, latest in zip(state.sampler.buffers(), state.generator.buffers(), strict=True):
         kept.copy_(latest)
 
 
+def average_weight(state: Training) -> float:
+    """Of the latest weights in the exponential moving average, with the usual short memory early on."""
+    step = state.generator_steps
+    return 1 - min(state.config.ema_decay, (1 + step) / (10 + step))
+
+
 def next_real(state: Training) -> Tensor:
-    """The next batch of real images as float32 (B, C, H, W) in [-1, 1].
+    """The next batch of real images as float32 (B, C, H, W) in [-1, 1]."""
+    return real_images(state, next_indices(state, state.config.batch_size))
+
+
+def next_indices(state: Training, count: int) -> Tensor:
+    """Which real images are the next ``count``, int64 on the device.
 
     The images come in a new random order each epoch, and a batch that reaches the end of one goes on in the next, so
     none is dropped and any batch size works. The order depends on the seed and the position alone: nothing to save.
     """
-    needed, pieces = state.config.batch_size, []
-    count = len(state.images)
-    while needed:
-        epoch, offset = divmod(state.images_seen, count)
+    pieces = []
+    while count:
+        epoch, offset = divmod(state.images_seen, len(state.images))
         if epoch != state.epoch:
             rng = stream(state.config.seed, f"order/{epoch}")
-            state.order, state.epoch = torch.randperm(count, generator=rng).to(state.device), epoch
-        piece = state.order[offset : offset + needed]
-        pieces.append(piece)
-        needed -= len(piece)
-        state.images_seen += len(piece)
-    batch = state.images[torch.cat(pieces)]
+            order = torch.randperm(len(state.images), generator=rng)
+            state.order, state.epoch = order.to(state.device), epoch
+        pieces.append(state.order[offset : offset + count])
+        count -= len(pieces[-1])
+        state.images_seen += len(pieces[-1])
+    return torch.cat(pieces)
+
+
+def real_images(state: Training, indices: Tensor) -> Tensor:
+    """The real images at ``indices`` (B,), some mirrored if so configured, as float32 (B, C, H, W) in [-1, 1]."""
+    batch = state.images[indices]
     if state.config.horizontal_flip:
         mirrored = torch.rand(len(batch), 1, 1, 1, generator=state.streams["flip"], device=state.device) < 0.5
         batch = torch.where(mirrored, batch.flip(3), batch)
@@ -260,7 +291,7 @@ def prepare(config: RunConfig, images: Tensor) -> Training:
     generator, critic = (net.to(device, memory_format=torch.channels_last) for net in (generator, critic))
     objective_class = METHODS[config.method]
     settings = {f.name: getattr(config, f.name) for f in fields(objective_class) if hasattr(config, f.name)}
-    return Training(
+    state = Training(
         config=config,
         device=device,
         bf16=choose_bf16(config.precision, device),
@@ -273,12 +304,19 @@ def prepare(config: RunConfig, images: Tensor) -> Training:
         streams={name: stream(config.seed, name, device) for name in ("latent", "interpolation", "flip")},
         images=images.to(device),
     )
+    if device.type == "cuda":
+        work, shape = functools.partial(update, state), (state.objective.n_critic, config.batch_size)
+        state.capture = graphs.to_capture(work, state.streams, (generator, critic), shape, device)
+    return state
 
 
 def make_optimizer(config: RunConfig, net: nn.Module, lr: float) -> torch.optim.Optimizer:
+    weights = list(net.parameters())
+    on_gpu = weights[0].is_cuda  # a CUDA graph reads the learning rate and the step count from the device
+    options = {"lr": torch.tensor(lr, device=weights[0].device) if on_gpu else lr, "capturable": on_gpu}
     if config.optimizer == "adam":
-        return torch.optim.Adam(net.parameters(), lr=lr, betas=(config.beta1, config.beta2), fused=True)
-    return torch.optim.RMSprop(net.parameters(), lr=lr, foreach=True)  # torch: alpha 0.99, eps 1e-8, starts at 0
+        return torch.optim.Adam(weights, betas=(config.beta1, config.beta2), fused=True, **options)
+    return torch.optim.RMSprop(weights, foreach=True, **options)  # torch: alpha 0.99, eps 1e-8, starts at 0
 
 
 def set_learning_rates(state: Training) -> None:
@@ -287,7 +325,11 @@ def set_learning_rates(state: Training) -> None:
     factors = {"constant": 1.0, "linear": 1 - progress, "cosine": (1 + math.cos(math.pi * progress)) / 2}
     for optimizer, lr in ((state.generator_optimizer, config.lr_generator), (state.critic_optimizer, config.lr_critic)):
         for group in optimizer.param_groups:
-            group["lr"] = lr * factors[config.lr_schedule]
+            now = lr * factors[config.lr_schedule]
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(now)
+            else:
+                group["lr"] = now
 
 
 def choose_device(name: str) -> torch.device:

@@ -112,7 +112,9 @@ def test_02_leaves_a_run_and_an_executed_notebook_with_figures(smoke_study):
 
 
 def test_02_runs_with_its_defaults_but_for_the_length(tmp_path):
-    execute(NOTEBOOKS[1], tmp_path / "02.ipynb", generator_steps=1, base_channels=2, extractor="none", results=str(tmp_path))
+    execute(
+        NOTEBOOKS[1], tmp_path / "02.ipynb", generator_steps=1, base_channels=2, extractor="none", results=str(tmp_path)
+    )
     (directory,) = runs.find_runs(tmp_path, "notebook")
     assert runs.read_config(directory)["config"]["dataset"] == "mnist5k"
 
@@ -126,6 +128,6 @@ def test_02_refuses_a_misspelled_parameter(tmp_path):
 def test_03_compares_the_runs(smoke_study, tmp_path):
     executed = execute(NOTEBOOKS[2], tmp_path / "03.ipynb", study="smoke", results=str(smoke_study))
     shown = text(executed)
-    assert shown.count("<figure>") == 4
+    assert shown.count("<figure>") == 10, shown.count("<figure>")
     assert "n_critic" in shown
     assert "ms per step" in shown

@@ -152,11 +152,11 @@ def test_stability_shows_seeds_rebounds_and_failures():
         method=["gan"] * 4 + ["wgan"],
         seed=[0, 1, 2, 3, 0],
         status=["complete"] * 3 + ["diverged", "complete"],
-        fd=[1.0, 2.0, 60.0, np.nan, 5.0],  # the third ended above the variance of 50: collapsed
+        fd=[1.0, 2.0, 120.0, np.nan, 5.0],  # the third ended above twice the variance of 50: collapsed
     )
     table = pd.concat([history("gan", 0, [4, 2, 3]), history("wgan", 0, [4, 3])])
     final, rebound, swing, failed = plots.stability(scores, table).axes
-    np.testing.assert_allclose(final.lines[0].get_xdata(), [1, 2, 60])
+    np.testing.assert_allclose(final.lines[0].get_xdata(), [1, 2, 120])
     np.testing.assert_allclose(rebound.lines[0].get_xdata(), [0.5])
     np.testing.assert_allclose(rebound.lines[1].get_xdata(), [0])
     # up by log(3/2), down by log(4/2), in two steps: the smaller of the two, per step

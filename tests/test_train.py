@@ -132,10 +132,7 @@ def test_clipped_weights_stay_in_bounds_after_every_critic_step(smoke):
 
 
 def textbook_iteration(config, images):
-    """One iteration of Algorithm 1 of Gulrajani et al. written plainly, without fused or channels-last code.
-
-    Returns the nets, and the critic's gradients at its first step.
-    """
+    """The nets after one iteration of Algorithm 1 (Gulrajani et al.), nothing fused or channels-last."""
     fresh = train.prepare(config, images)
     generator, critic = fresh.generator, fresh.critic
     generator.to(memory_format=torch.contiguous_format)
@@ -147,7 +144,6 @@ def textbook_iteration(config, images):
     order = torch.cat(
         [torch.randperm(len(images), generator=streams.stream(config.seed, f"order/{e}")) for e in range(9)]
     )
-    first = None
     for step in range(config.n_critic):
         real = images[order[step * config.batch_size :][: config.batch_size]].float() / 127.5 - 1
         z = torch.randn(config.batch_size, config.latent_dim, generator=latent)
@@ -159,33 +155,69 @@ def textbook_iteration(config, images):
         loss = critic(fake).mean() - critic(real).mean() + config.penalty_weight * penalty
         critic_optimizer.zero_grad()
         loss.backward()
-        first = first or {name: p.grad.clone() for name, p in critic.named_parameters()}
         critic_optimizer.step()
     z = torch.randn(config.batch_size, config.latent_dim, generator=latent)
     generator_optimizer.zero_grad()
     (-critic(generator(z)).mean()).backward()
     generator_optimizer.step()
-    return generator, critic, first
+    return generator, critic
 
 
 def relative_error(ours, expected):
     return ((ours - expected).norm() / (expected.norm() + 1e-12)).item()  # the score's bias has no gradient
 
 
-def test_first_critic_gradients_equal_the_textbook(smoke):
-    config = smoke(n_critic=1)
-    state = prepared(config)
-    _, _, expected = textbook_iteration(config, state.images)
+def textbook_losses(config, critic, real, fake, epsilon):
+    """The critic's and the generator's loss of a method, as its paper writes them: sigmoids, logarithms and norms."""
+    d_real, d_fake = critic(real), critic(fake)
+    ones, zeros = torch.ones_like(d_real), torch.zeros_like(d_real)
+    bce = torch.nn.functional.binary_cross_entropy_with_logits  # -log D for a target of 1, -log(1 - D) for 0
+    if "wgan" in config.method:
+        critic_loss, generator_loss = d_fake.mean() - d_real.mean(), -d_fake.mean()
+    else:
+        critic_loss, generator_loss = bce(d_real, ones) + bce(d_fake, zeros), bce(d_fake, ones)
+    if config.method == "gan-minimax":
+        generator_loss = -bce(d_fake, zeros)
+    if config.method.endswith("-gp"):
+        x_hat = (epsilon * real + (1 - epsilon) * fake).detach().requires_grad_(True)
+        (gradient,) = torch.autograd.grad(critic(x_hat).sum(), x_hat, create_graph=True)
+        norm = gradient.reshape(len(real), -1).norm(dim=1)
+        critic_loss = critic_loss + config.penalty_weight * ((norm - 1) ** 2).mean()
+    return critic_loss, generator_loss
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_first_gradients_equal_the_textbook(smoke, method):
+    config = smoke(method=method, precision="float32")
+    state, plain, size = prepared(config), prepared(config), config.batch_size
+    for net in (plain.generator, plain.critic):
+        net.to(memory_format=torch.contiguous_format)
+    order = torch.randperm(len(plain.images), generator=streams.stream(config.seed, "order/0"))
+    real = plain.images[order[:size]].float() / 127.5 - 1
+    z = torch.randn(size, config.latent_dim, generator=streams.stream(config.seed, "latent"))
+    epsilon = torch.rand(size, 1, 1, 1, generator=streams.stream(config.seed, "interpolation"))
+    critic_loss, _ = textbook_losses(config, plain.critic, real, plain.generator(z).detach(), epsilon)
+    _, generator_loss = textbook_losses(config, plain.critic, real, plain.generator(z), epsilon)
+    expected = {}
+    for name, loss in (("critic", critic_loss), ("generator", generator_loss)):
+        weights = dict(getattr(plain, name).named_parameters())
+        expected[name] = dict(zip(weights, torch.autograd.grad(loss, list(weights.values())), strict=True))
     train.critic_step(state, train.next_real(state))
-    for name, parameter in state.critic.named_parameters():
-        assert relative_error(parameter.grad, expected[name]) < 1e-5, name  # float32 keeps 7 digits, sums lose some
+    found = {"critic": {name: p.grad for name, p in state.critic.named_parameters()}}
+    state = prepared(config)  # again, with the critic as it was
+    train.generator_step(state)
+    found["generator"] = {name: p.grad for name, p in state.generator.named_parameters()}
+    for net, gradients in expected.items():
+        for name, gradient in gradients.items():
+            # float32 keeps 7 digits, sums lose some
+            assert relative_error(found[net][name], gradient) < 1e-5, (net, name)
 
 
 def test_one_iteration_equals_the_textbook(smoke, tmp_path):
     config = smoke(generator_steps=1, ema_decay=0.0, n_critic=2)
     start = prepared(config)
     initial = {"generator": start.generator.state_dict(), "critic": start.critic.state_dict()}
-    generator, critic, _ = textbook_iteration(config, start.images)
+    generator, critic = textbook_iteration(config, start.images)
     run(config, tmp_path)
     ours = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     for net, name in ((generator, "generator"), (critic, "critic")):
@@ -412,7 +444,7 @@ def test_the_moving_average_is_the_formula(smoke):
     for p in state.generator.parameters():
         p.data += 1.0
     state.generator.layers[0].running_mean += 3.0
-    train.update_average(state)
+    train.update_average(state, train.average_weight(state))
     for name, p in state.sampler.named_parameters():
         current = dict(state.generator.named_parameters())[name]
         torch.testing.assert_close(p, 0.5 * before[name] + 0.5 * current)

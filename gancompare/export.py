@@ -1,0 +1,145 @@
+"""A trained generator → one file that other programs can run, written only once it gave the same images as here."""
+
+import contextlib
+import importlib
+import io
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gancompare import runs
+from gancompare.files import write_atomically
+from gancompare.generate import load
+from gancompare.streams import fixed_latents
+
+TOLERANCE = 1e-4  # of images in [-1, 1]: an eightieth of a grey level, far above float32 rounding in these nets
+BATCHES = (1, 2, 7)  # checked; the file must not have one of them built in
+INPUT, OUTPUT = "latents", "images"  # names in the ONNX graph
+
+Images = Callable[[Tensor], Tensor]
+
+
+def export(run: str | Path, form: str, output: str | Path, checkpoint: str = "last", force: bool = False) -> float:
+    """Write the generator of ``run`` to the file ``output`` as ``form``; returns the largest difference found.
+
+    The file maps latents (B, latent_dim) to images (B, C, H, W) in [-1, 1], float32, any B. "onnx": input ``latents``,
+    output ``images``; "torchscript": for ``torch.jit.load``; "torch-export": for ``torch.export.load``, named *.pt2;
+    "safetensors": the weights, with the run's ``config.json`` beside them.
+    Raises RunError for a run without usable weights, a file that is there unless ``force``, a missing package, and
+    images that differ by more than ``TOLERANCE`` from those of the run; then nothing is written.
+    """
+    output = Path(output)
+    config = output.with_name("config.json") if form == "safetensors" else None
+    net = load(run, checkpoint=checkpoint)
+    text = json.dumps(runs.read_config(Path(run)), indent=2) + "\n"
+    check_output(output, config, text, force)
+    content, reopened = FORMATS[form](net)
+    differences = []
+    for count in BATCHES:
+        latents = fixed_latents(0, f"export {count}", count, net.latent_dim)
+        expected, found = net(latents), reopened(latents)
+        if found.shape != expected.shape:
+            raise runs.RunError(f"{form}: {count} latents gave images of shape {tuple(found.shape)}; nothing written")
+        differences.append((found - expected).abs().max())
+    worst = float(torch.stack(differences).max())  # NaN if any is
+    if not worst <= TOLERANCE:
+        raise runs.RunError(f"{form}: images differ from the run's by {worst:.1e} > {TOLERANCE:.0e}; nothing written")
+    try:
+        output.absolute().parent.mkdir(parents=True, exist_ok=True)
+        if config:
+            write_atomically(config, text.encode())
+        write_atomically(output, content)
+    except OSError as error:
+        raise runs.RunError(f"--output {output} cannot be written: {error}") from error
+    return worst
+
+
+def check_output(output: Path, config: Path | None, text: str, force: bool) -> None:
+    """Raise RunError if ``output``, or a config.json of another run beside it, would be overwritten."""
+    if output.is_dir():
+        raise runs.RunError(f"--output {output} is a folder: give a file")
+    if force:
+        return
+    if output.exists():
+        raise runs.RunError(f"--output {output} exists: give another name, or --force to replace it")
+    if config and config.exists() and config.read_text(errors="replace") != text:
+        raise runs.RunError(f"{config} exists and is of another run: choose another folder, or --force to replace it")
+
+
+def to_onnx(net: nn.Module) -> tuple[bytes, Images]:
+    onnx_needs = ("onnx", "onnxscript", "onnxruntime")
+    runtime = [need(name, "onnx", onnx_needs) for name in onnx_needs][-1]
+    with quiet():
+        program = torch.onnx.export(
+            net,
+            (example(net),),
+            dynamo=True,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=False,
+        )
+    content = program.model_proto.SerializeToString()
+    session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return content, lambda latents: torch.from_numpy(np.asarray(session.run([OUTPUT], {INPUT: latents.numpy()})[0]))
+
+
+def to_torchscript(net: nn.Module) -> tuple[bytes, Images]:
+    buffer = io.BytesIO()
+    with quiet(), torch.no_grad():
+        torch.jit.save(torch.jit.trace(net, example(net), check_trace=False), buffer)
+        reopened = torch.jit.load(io.BytesIO(buffer.getvalue()), map_location="cpu")
+    return buffer.getvalue(), lambda latents: reopened(latents)
+
+
+def to_torch_export(net: nn.Module) -> tuple[bytes, Images]:
+    buffer = io.BytesIO()
+    with quiet(), torch.no_grad():
+        program = torch.export.export(net, (example(net),), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        torch.export.save(program, buffer)
+        reopened = torch.export.load(io.BytesIO(buffer.getvalue())).module()
+    return buffer.getvalue(), lambda latents: reopened(latents)
+
+
+def to_safetensors(net: nn.Module) -> tuple[bytes, Images]:
+    library = need("safetensors.torch", "safetensors", ("safetensors",))
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    content = library.save(weights)
+    reopened = {name: tensor for name, tensor in library.load(content).items()}
+    return content, lambda latents: torch.func.functional_call(net, reopened, (latents,))
+
+
+FORMATS: dict[str, Callable[[nn.Module], tuple[bytes, Images]]] = {  # net -> the file, and the file as a function
+    "onnx": to_onnx,
+    "torchscript": to_torchscript,
+    "torch-export": to_torch_export,
+    "safetensors": to_safetensors,
+}
+
+
+def example(net: nn.Module) -> Tensor:
+    return torch.zeros(2, net.latent_dim)  # 2: a batch of 1 would be taken for a constant
+
+
+def need(module: str, form: str, packages: tuple[str, ...]) -> Any:
+    """The module. Raises RunError that names the packages to install where it cannot be imported."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise runs.RunError(
+            f"--format {form} needs the package {module.split('.')[0]} ({error}): pip install {' '.join(packages)}"
+        ) from error
+
+
+@contextlib.contextmanager
+def quiet():
+    """Exporters warn of their own future, and print what they do."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield

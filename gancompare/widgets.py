@@ -1,0 +1,495 @@
+"""Sliders over finished runs: the same latents through every method, side by side. Trains nothing, scores nothing.
+
+``Explorer`` is the widget; the functions above it are what it shows, and work without a notebook.
+"""
+
+import html
+import io
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import ipywidgets as widgets
+import pandas as pd
+import torch
+import traitlets
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+
+from gancompare import generate, plots, runs
+from gancompare.config import MAIN_METHODS
+from gancompare.data import dataset_slug
+from gancompare.files import write_atomically
+from gancompare.streams import fixed_latents
+
+IMAGES, COLUMNS = 16, 4  # of each method, in a square
+SIDE = 84  # pixels that a small image is blown up to, by whole factors
+DIRECTIONS, COORDINATES = 6, 2  # sliders of each kind
+REACH = 4.0  # of those sliders; along any direction latents have a standard deviation of 1
+UNCUT = 4.0  # the truncation slider's right end, where nothing is cut
+FRAMES, FRAME_MS = 30, 80  # of an animation, one way
+JPEG_QUALITY = 92
+NARROW = {"width": "6.5em"}
+
+Found = dict[str, dict[str, dict[int, dict[str, Path]]]]  # study -> data set -> training seed -> method -> directory
+
+
+# ---- latents ---------------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def principal_directions(net: nn.Module) -> tuple[Tensor, Tensor]:
+    """Directions in latent space that move the first layer's activations most, and the share of variance of each.
+
+    As in GANSpace (Härkönen et al. 2020): principal components of the first activations over latents from N(0, 1),
+    led back to latents. Up to its ReLU the first layer is affine here, so that no sampling is needed.
+    Returns unit rows (latent_dim, latent_dim), largest first, and shares (latent_dim,) that sum to 1.
+    """
+
+    def activations(z: Tensor) -> Tensor:
+        return net.layers[0](net.unflatten(net.project(z))).flatten(1).double()
+
+    origin = torch.zeros(1, net.latent_dim)
+    slopes = activations(torch.eye(net.latent_dim)) - activations(origin)  # (latent_dim, features)
+    strengths, vectors = torch.linalg.eigh(slopes @ slopes.T)
+    vectors, strengths = vectors.T.flip(0), strengths.flip(0).clamp(min=0)
+    largest = vectors.gather(1, vectors.abs().argmax(dim=1, keepdim=True))
+    return (vectors * largest.sign()).float(), (strengths / strengths.sum()).float()  # a sign of its own to each
+
+
+def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
+    """From ``a`` (N, d) at t = 0 to ``b`` at 1, row by row along the great circle, lengths in proportion.
+
+    A straight line would pass nearer to the origin than latents from N(0, 1) ever lie.
+    """
+    lengths = a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True)
+    cosine = ((a / lengths[0]) * (b / lengths[1])).sum(dim=1, keepdim=True).clamp(-1, 1)
+    angle = cosine.double().acos()
+    straight = angle.sin() < 1e-4  # the same or opposite direction: there is no one circle
+    safe = torch.where(straight, torch.ones_like(angle), angle)
+    part_a = torch.where(straight, torch.full_like(angle, 1 - t), ((1 - t) * safe).sin() / safe.sin())
+    part_b = torch.where(straight, torch.full_like(angle, t), (t * safe).sin() / safe.sin())
+    length = (1 - t) * lengths[0] + t * lengths[1]
+    return ((part_a * a / lengths[0] + part_b * b / lengths[1]) * length).to(a.dtype)
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where in latent space the pictures are taken."""
+
+    seed: int = 0  # of the latents
+    other: int = 1  # seed that the interpolation leads to
+    percent: int = 0  # of the way there
+    truncation: float | None = None  # as in ``generate.truncate``
+    along: tuple[float, ...] = ()  # how far along each principal direction
+    coordinates: tuple[tuple[int, float], ...] = ()  # (index, how far)
+
+    def latents(self, latent_dim: int, directions: Tensor) -> Tensor:
+        """(IMAGES, latent_dim): the same shift for each image. ``directions``: rows of at most ``latent_dim``."""
+        ends = (fixed_latents(seed, "explore", IMAGES, latent_dim) for seed in (self.seed, self.other))
+        z = generate.truncate(slerp(*ends, self.percent / 100), self.truncation)
+        for amount, direction in zip(self.along, directions, strict=False):
+            z[:, : len(direction)] += amount * direction
+        for index, amount in self.coordinates:
+            z[:, index] += amount
+        return z
+
+    def text(self) -> str:
+        """What is shown, in words."""
+        parts = [f"latents of seed {self.seed}"]
+        parts += [f"{self.percent} % of the way to seed {self.other}"] if self.percent else []
+        parts += [f"cut at ±{self.truncation:.2f}"] if self.truncation is not None else []
+        parts += [f"direction {i} {a:+.2f}" for i, a in enumerate(self.along, 1) if a]
+        parts += [f"coordinate {i} {a:+.2f}" for i, a in self.coordinates if a]
+        return ", ".join(parts)
+
+
+# ---- pictures --------------------------------------------------------------------------------------------------------
+
+
+def sheet(net: nn.Module, z: Tensor) -> Image.Image:
+    """Latents (N, latent_dim or more) → their images as one picture, small ones blown up without smoothing."""
+    images = generate.render(net, z[:, : net.latent_dim])
+    picture = generate.grid(images, COLUMNS)
+    factor = max(1, round(SIDE / images.shape[-1]))
+    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return buffer.getvalue()
+
+
+def side_by_side(pictures: dict[str, Image.Image]) -> Image.Image:
+    """Pictures in a row, each below its name."""
+    gap, head = 12, 16
+    width = sum(picture.width for picture in pictures.values()) + gap * (len(pictures) - 1)
+    row = Image.new("RGB", (width, head + max(picture.height for picture in pictures.values())), "white")
+    left = 0
+    for name, picture in pictures.items():
+        ImageDraw.Draw(row).text((left + 2, 2), name, fill="black")
+        row.paste(picture.convert("RGB"), (left, head))
+        left += picture.width + gap
+    return row
+
+
+def gif(frames: list[Image.Image]) -> bytes:
+    """An endless animation."""
+    buffer = io.BytesIO()
+    frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:], duration=FRAME_MS, loop=0)
+    return buffer.getvalue()
+
+
+# ---- runs ------------------------------------------------------------------------------------------------------------
+
+
+def find_finished(results: str | Path) -> Found:
+    """The finished runs in ``results``, GAN, WGAN and WGAN-GP before other methods. Raises RunError if there are none.
+
+    Runs that cannot be read are left out: one broken file must not hide all others.
+    """
+    found: Found = {}
+    for path in sorted(Path(results).glob("*/*/*/seed*/config.json")):
+        directory = path.parent
+        study, dataset, method, seed = directory.parts[-4:]
+        number = seed.removeprefix("seed")
+        try:
+            finished = number.isdigit() and runs.read_status(directory)["status"] in runs.FINISHED
+        except runs.RunError:
+            continue
+        if finished:
+            found.setdefault(study, {}).setdefault(dataset, {}).setdefault(int(number), {})[method] = directory
+    if not found:
+        raise runs.RunError(f"no finished runs in {results}: train some first, by `gancompare study`")
+    rank = {method: i for i, method in enumerate(MAIN_METHODS)}
+    for datasets in found.values():
+        for seeds in datasets.values():
+            for seed, methods in seeds.items():
+                seeds[seed] = dict(sorted(methods.items(), key=lambda item: rank.get(item[0], len(rank))))
+    return found
+
+
+def snapshots(directory: Path) -> dict[int, Path]:
+    """Generator steps → the picture saved there while the run trained."""
+    found = {path.stem.removeprefix("step"): path for path in sorted((directory / "samples").glob("step*.png"))}
+    return {int(step): path for step, path in found.items() if step.isdigit()}
+
+
+# ---- the widget ------------------------------------------------------------------------------------------------------
+
+
+class LatestWins:
+    """Works in a thread on what was asked for last; what was asked for before, and not begun, is dropped."""
+
+    def __init__(self, work: Callable[..., None]):
+        self._work, self._waiting, self._busy, self._closed = work, None, False, False
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def ask(self, *what) -> None:
+        with self._changed:
+            self._waiting = what
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._run, daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def wait(self, seconds: float = 60.0) -> bool:
+        """Until nothing is left to do; False if that takes longer than ``seconds``."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._busy and self._waiting is None, seconds)
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed, self._waiting = True, None
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting is not None or self._closed)
+                if self._closed:
+                    return
+                what, self._waiting, self._busy = self._waiting, None, True
+            try:
+                self._work(*what)
+            finally:
+                with self._changed:
+                    self._busy = False
+                    self._changed.notify_all()
+
+
+@dataclass(frozen=True)
+class View:
+    """One method on the screen; ``net`` is None where the run left no usable weights."""
+
+    net: nn.Module | None
+    directions: Tensor | None
+    shares: Tensor | None
+    snapshots: dict[int, Path]
+    picture: widgets.Image
+    training: widgets.Image
+
+
+class Explorer(widgets.VBox):
+    """Latents and training time of finished runs, all methods of a training seed at once.
+
+    Any control can be set from code too, e.g. ``explorer.along[0].value = 2``; pictures follow in a thread of their
+    own, and ``wait()`` waits for them. Raises RunError if there is no finished run, or none of what was asked for.
+    """
+
+    def __init__(self, study: str | None = None, results: str | Path | None = None, dataset: str | None = None):
+        super().__init__()
+        self.found = find_finished(results or runs.results_directory())
+        dataset = None if dataset is None else dataset_slug(dataset)
+        study = _choose("study", study, self.found, lambda name: dataset is None or dataset in self.found[name])
+        dataset = _choose("data set", dataset, self.found[study])
+        self.views: dict[str, View] = {}
+        self._latest, self._quiet = LatestWins(self._draw), False
+        self._make_controls(study, dataset)
+        self._lay_out()
+        self.load()
+
+    # -- controls
+
+    def _make_controls(self, study: str, dataset: str) -> None:
+        wide = {"style": {"description_width": "11em"}, "layout": {"width": "26em"}}
+        number = {"style": {"description_width": "11em"}, "layout": {"width": "18em"}}
+        self.study = widgets.Dropdown(options=list(self.found), value=study, description="study", **wide)
+        self.dataset = widgets.Dropdown(options=list(self.found[study]), value=dataset, description="data set", **wide)
+        self.run_seed = widgets.Dropdown(options=list(self.found[study][dataset]), description="training seed", **wide)
+        self.seed = widgets.BoundedIntText(0, min=0, max=2**31 - 1, description="seed of latents", **number)
+        self.shuffle = widgets.Button(description="shuffle", tooltip="another seed of latents")
+        self.reset = widgets.Button(description="reset", tooltip="all sliders to where they began")
+        self.truncation = widgets.FloatSlider(
+            UNCUT, min=0.1, max=UNCUT, step=0.1, description="truncation", readout=False, **wide
+        )
+        self.directions_of = widgets.Dropdown(description="directions of", **wide)
+        slider = {"min": -REACH, "max": REACH, "step": 0.1, "readout": False, **wide}
+        self.along = [widgets.FloatSlider(0, description=f"direction {i + 1}", **slider) for i in range(DIRECTIONS)]
+        self.index = [
+            widgets.BoundedIntText(i, min=0, max=0, description=f"coordinate {'AB'[i]} is number", **number)
+            for i in range(COORDINATES)
+        ]
+        self.coordinate = [
+            widgets.FloatSlider(0, description=f"coordinate {'AB'[i]}", **slider) for i in range(COORDINATES)
+        ]
+        self.other = widgets.BoundedIntText(1, min=0, max=2**31 - 1, description="towards seed", **number)
+        self.percent = widgets.IntSlider(0, min=0, max=100, description="way there, %", readout=False, **wide)
+        self.play = widgets.Play(min=0, max=100, step=2, interval=FRAME_MS, tooltip="play the interpolation")
+        self.snapshot = widgets.IntSlider(0, min=0, max=0, description="training, picture", readout=False, **wide)
+        self.folder = widgets.Text("explored", description="save in folder", **wide)
+        self.save_png = widgets.Button(description="save PNG", tooltip="save the pictures as they are")
+        self.save_gif = widgets.Button(description="save GIF", tooltip="save the interpolation to the other seed")
+        self.status = widgets.HTML()
+        self.pictures = widgets.HBox()
+        traitlets.link((self.play, "value"), (self.percent, "value"))
+
+        for control in (self.seed, self.other, self.percent, self.truncation, self.directions_of, self.snapshot):
+            control.observe(self._changed, "value")
+        for control in (*self.along, *self.index, *self.coordinate):
+            control.observe(self._changed, "value")
+        self.study.observe(lambda _: self._choose_study(), "value")
+        self.dataset.observe(lambda _: self._choose_dataset(), "value")
+        self.run_seed.observe(lambda _: self._quiet or self.load(), "value")
+        self.shuffle.on_click(lambda _: setattr(self.seed, "value", random.SystemRandom().randrange(2**31)))
+        self.reset.on_click(lambda _: self._reset())
+        self.save_png.on_click(lambda _: self._save("png", self._png))
+        self.save_gif.on_click(lambda _: self._save("gif", lambda: gif(self.animation())))
+
+    def _lay_out(self) -> None:
+        left = [self.study, self.dataset, self.run_seed, widgets.HBox([self.seed, self.shuffle, self.reset])]
+        left += [with_twin(self.truncation), self.other, widgets.HBox([with_twin(self.percent), self.play])]
+        left += [with_twin(self.snapshot), self.folder, widgets.HBox([self.save_png, self.save_gif])]
+        right = [self.directions_of, *map(with_twin, self.along)]
+        for index, slider in zip(self.index, self.coordinate, strict=True):
+            right += [index, with_twin(slider)]
+        controls = widgets.HBox([widgets.VBox(left), widgets.VBox(right)], layout={"flex_flow": "row wrap"})
+        self.pictures.layout.flex_flow = "row wrap"
+        self.children = [controls, self.status, self.pictures]
+
+    def _choose_study(self) -> None:
+        if not self._quiet:
+            self._set_options(self.dataset, list(self.found[self.study.value]))
+            self._choose_dataset()
+
+    def _choose_dataset(self) -> None:
+        if not self._quiet:
+            self._set_options(self.run_seed, list(self.found[self.study.value][self.dataset.value]))
+            self.load()
+
+    def _set_options(self, menu: widgets.Dropdown, options: list) -> None:
+        """New options, keeping what is chosen where it is still there; observers stay silent."""
+        was, self._quiet = menu.value, True
+        menu.options = options
+        if options:
+            menu.value = was if was in options else options[0]
+        self._quiet = False
+
+    def _reset(self) -> None:
+        self._quiet = True
+        for slider in (*self.along, *self.coordinate, self.percent):
+            slider.value = 0
+        self.truncation.value, self.seed.value, self.other.value = UNCUT, 0, 1
+        self._quiet = False
+        self._changed()
+
+    # -- what is shown
+
+    def load(self) -> None:
+        """Open the runs that the drop-downs name, and draw them before it returns."""
+        directories = self.found[self.study.value][self.dataset.value][self.run_seed.value]
+        self._latest.wait()  # for pictures of the runs before
+        columns, views = [], {}
+        for method, directory in directories.items():
+            net = directions = shares = None
+            head = f'<b style="color:{plots.color(method)}">{html.escape(method)}</b>'
+            try:
+                net = generate.load(directory)
+                directions, shares = principal_directions(net)
+            except runs.RunError as error:
+                head += f"<br>{html.escape(str(error))}"
+            about = f"{self.dataset.value}, {method}"
+            picture = widgets.Image(format="jpeg", tooltip=f"generated images, {about}")
+            training = widgets.Image(format="jpeg", tooltip=f"images while it trained, {about}")
+            views[method] = View(net, directions, shares, snapshots(directory), picture, training)
+            shown = [widgets.HTML(head)] + ([picture] if net else []) + ([training] if views[method].snapshots else [])
+            columns.append(widgets.VBox(shown, layout={"margin": "0 1em 0 0", "max_width": "28em"}))
+        self.views = views
+        usable = {method: view.net for method, view in views.items() if view.net}
+        self.steps = sorted({step for view in views.values() for step in view.snapshots})
+        self._set_options(self.directions_of, list(usable))
+        self._quiet = True
+        self.snapshot.max = max(0, len(self.steps) - 1)
+        self.snapshot.value = self.snapshot.max
+        self.snapshot.disabled = len(self.steps) < 2
+        for index in self.index:
+            index.max = self.latent_dim - 1
+        self._quiet = False
+        self.pictures.children = columns
+        self._draw(views, self.point(), self.directions_of.value, self.step())
+
+    @property
+    def latent_dim(self) -> int:
+        """Of the widest generator; a narrower one takes the first part of each latent."""
+        return max((view.net.latent_dim for view in self.views.values() if view.net), default=1)
+
+    def point(self) -> Point:
+        """Where the sliders stand."""
+        cut = None if self.truncation.value >= UNCUT else self.truncation.value
+        along = tuple(slider.value for slider in self.along)
+        moved = tuple((i.value, slider.value) for i, slider in zip(self.index, self.coordinate, strict=True))
+        return Point(self.seed.value, self.other.value, self.percent.value, cut, along, moved)
+
+    def step(self) -> int | None:
+        """Generator steps that the training slider stands at; None where no pictures were saved."""
+        return self.steps[self.snapshot.value] if self.steps else None
+
+    def latents(self, point: Point | None = None, of: str | None = None) -> Tensor:
+        """(16, latent_dim): what all methods are shown at."""
+        of = of or self.directions_of.value
+        directions = self.views[of].directions if of else torch.empty(0, self.latent_dim)
+        return (point or self.point()).latents(self.latent_dim, directions)
+
+    def sheets(self, point: Point | None = None) -> dict[str, Image.Image]:
+        """method → 16 images at ``point``, or where the sliders stand."""
+        z = self.latents(point)
+        return {method: sheet(view.net, z) for method, view in self.views.items() if view.net}
+
+    def picture(self, point: Point | None = None) -> Image.Image | None:
+        """All methods side by side at ``point``, or where the sliders stand; None if no run has weights."""
+        sheets = self.sheets(point)
+        return side_by_side(sheets) if sheets else None
+
+    def animation(self) -> list[Image.Image]:
+        """Side by side on the way to the other seed and back. Raises RunError if no run has weights."""
+        here = self.point()
+        ways = [round(100 * i / FRAMES) for i in range(FRAMES + 1)]
+        points = [replace(here, percent=way) for way in ways]
+        frames = [side_by_side(sheets) for point in points if (sheets := self.sheets(point))]
+        if not frames:
+            raise runs.RunError("none of these runs has weights: there is nothing to animate")
+        return frames + frames[-2:0:-1]
+
+    def shares(self) -> pd.DataFrame:
+        """Per cent of the variance of the first activations along each direction that has a slider, by method."""
+        rows = {m: (100 * v.shares[:DIRECTIONS]).tolist() for m, v in self.views.items() if v.net}
+        count = max(map(len, rows.values()), default=0)
+        return pd.DataFrame.from_dict(rows, "index", columns=[f"direction {i + 1}" for i in range(count)]).round(1)
+
+    def wait(self, seconds: float = 60.0) -> bool:
+        """Until the pictures show where the controls stand; False if that takes longer than ``seconds``."""
+        return self._latest.wait(seconds)
+
+    def close(self) -> None:
+        self._latest.close()
+        super().close()
+
+    def _changed(self, _change=None) -> None:
+        if not self._quiet:
+            self._latest.ask(self.views, self.point(), self.directions_of.value, self.step())
+
+    def _draw(self, views: dict[str, View], point: Point, of: str | None, step: int | None) -> None:
+        begun = time.perf_counter()
+        try:
+            z = self.latents(point, of)
+            for view in views.values():
+                if view.net:
+                    view.picture.value = jpeg(sheet(view.net, z))
+            seconds = time.perf_counter() - begun
+            for view in views.values():
+                if step is not None and view.snapshots:
+                    nearest = max((s for s in view.snapshots if s <= step), default=min(view.snapshots))
+                    with Image.open(view.snapshots[nearest]) as saved:
+                        view.training.value = jpeg(saved.convert("RGB"))
+            text = f"{point.text()}; drawn in {1000 * seconds:.0f} ms"
+            text += f". Below: after {step:,} generator steps of training" if step is not None else ""
+        except Exception as error:  # in a thread nobody else would see it
+            text = f"cannot be drawn: {error}"
+        self._say(text)
+
+    def _say(self, text: str) -> None:
+        self.status.value = f'<div role="status" aria-live="polite">{html.escape(text)}</div>'
+
+    # -- saving
+
+    def _png(self) -> bytes:
+        picture, buffer = self.picture(), io.BytesIO()
+        if picture is None:
+            raise runs.RunError("none of these runs has weights: there is nothing to save")
+        picture.save(buffer, format="PNG")
+        return buffer.getvalue()
+
+    def _save(self, suffix: str, make: Callable[[], bytes]) -> None:
+        try:
+            folder = Path(self.folder.value).expanduser()
+            folder.mkdir(parents=True, exist_ok=True)
+            stem = f"{self.dataset.value}-seed{self.seed.value}"
+            names = (f"{stem}{'-' + str(i) if i else ''}.{suffix}" for i in range(10_000))
+            path = next(folder / name for name in names if not (folder / name).exists())  # never over another
+            write_atomically(path, make())
+            self._say(f"saved {path}")
+        except (OSError, runs.RunError) as error:
+            self._say(f"not saved: {error}")
+
+
+def with_twin(slider: widgets.Widget) -> widgets.HBox:
+    """A slider beside a box for its number, which a keyboard reaches more easily; either moves the other."""
+    kind = widgets.BoundedIntText if isinstance(slider, widgets.IntSlider) else widgets.BoundedFloatText
+    limits = {name: getattr(slider, name) for name in ("min", "max", "step", "value")}
+    twin = kind(**limits, tooltip=f"{slider.description}, as a number", layout=NARROW)  # the box's name to a reader
+    for name in ("max", "value", "disabled"):
+        traitlets.link((slider, name), (twin, name))
+    return widgets.HBox([slider, twin])
+
+
+def _choose(what: str, wanted: str | None, there: dict, fits: Callable[[str], bool] = lambda name: True) -> str:
+    """``wanted``, or the first of ``there`` that fits. Raises RunError, listing what there is."""
+    chosen = wanted if wanted is not None else next(filter(fits, there), next(iter(there)))
+    if chosen not in there:
+        raise runs.RunError(f"no finished runs of {what} {wanted!r}; there are: {', '.join(there)}")
+    return chosen

@@ -1,0 +1,98 @@
+"""export.py: every file is opened again by other means than those that checked it, on other inputs."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from test_generate import error_of, make_run, run  # noqa: F401
+
+from gancompare import export, runs
+from gancompare.__main__ import main
+from gancompare.streams import stream
+
+# what each needs beyond torch
+REQUIRED = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "safetensors": ("safetensors",)}
+
+
+@pytest.fixture(params=export.FORMATS)
+def form(request):
+    for package in REQUIRED.get(request.param, ()):
+        pytest.importorskip(package)
+    return request.param
+
+
+def reopen(form, path):
+    if form == "onnx":
+        import onnx
+        import onnxruntime
+
+        onnx.checker.check_model(str(path), full_check=True)
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return lambda z: torch.from_numpy(session.run(None, {"latents": z.numpy()})[0])
+    if form == "torchscript":
+        return torch.jit.load(path)
+    if form == "torch-export":
+        return torch.export.load(path).module()
+    return runs.load_generator(path.parent)
+
+
+def test_a_file_gives_the_images_of_the_run_at_any_batch_size(run, tmp_path, form, capsys):  # noqa: F811
+    name = "generator.safetensors" if form == "safetensors" else "generator.pt2"
+    path = tmp_path / "new" / name
+    assert main(["export", f"--run={run}", f"--format={form}", f"--output={path}"]) == 0
+    assert str(path) in capsys.readouterr().out
+    expected = {"generator.safetensors", "config.json"} if form == "safetensors" else {name}
+    assert {p.name for p in path.parent.iterdir()} == expected  # no weights beside it, no leftovers
+    net, reopened = runs.load_generator(run), reopen(form, path)
+    for count in (1, 3, 65):
+        z = 3 * torch.randn(count, 16, generator=stream(count, "other"))
+        with torch.no_grad():
+            np.testing.assert_allclose(reopened(z).numpy(), net(z).numpy(), rtol=0, atol=1e-4)
+
+
+def test_nothing_is_overwritten_without_force(run, tmp_path, capsys):  # noqa: F811
+    path = tmp_path / "net.ts"
+    call = ["export", f"--run={run}", "--format=torchscript", f"--output={path}"]
+    path.write_text("kept")
+    assert "--force" in error_of(capsys, *call)
+    assert path.read_text() == "kept"
+    assert main([*call, "--force"]) == 0
+    assert path.stat().st_size > 1000
+    assert "is a folder" in error_of(capsys, *call[:-1], f"--output={tmp_path}")
+    (tmp_path / "config.json").write_text("{}")
+    tensors = [*call[:2], "--format=safetensors", f"--output={tmp_path / 'net.safetensors'}"]
+    assert "is of another run" in error_of(capsys, *tensors)
+    assert not (tmp_path / "net.safetensors").exists()
+    assert main([*tensors, "--force"]) == 0
+
+
+def test_a_file_that_gives_other_images_is_not_written(run, tmp_path, capsys, monkeypatch):  # noqa: F811
+    monkeypatch.setitem(export.FORMATS, "torchscript", lambda net: (b"wrong", lambda z: net(z) + 2e-4))
+    path = tmp_path / "net.ts"
+    found = error_of(capsys, "export", f"--run={run}", "--format=torchscript", f"--output={path}")
+    assert "differ from the run's by 2.0e-04" in found
+    monkeypatch.setitem(export.FORMATS, "torchscript", lambda net: (b"wrong", lambda z: net(z) * torch.nan))
+    assert "differ" in error_of(capsys, "export", f"--run={run}", "--format=torchscript", f"--output={path}")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
+def test_a_missing_package_is_named(run, tmp_path, capsys, monkeypatch, package):  # noqa: F811
+    for other in ("onnx", "onnxscript", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, other, None if other == package else sys)
+    found = error_of(capsys, "export", f"--run={run}", "--format=onnx", f"--output={tmp_path / 'net.onnx'}")
+    assert f"needs the package {package}" in found
+    assert "pip install onnx onnxscript onnxruntime" in found
+
+
+def test_bad_runs_are_refused(make_run, tmp_path, capsys):  # noqa: F811
+    def message(directory):
+        return error_of(capsys, "export", f"--run={directory}", "--format=torchscript", f"--output={tmp_path / 'x'}")
+
+    assert "holds no run" in message(tmp_path / "absent")
+    (tmp_path / "a").mkdir()
+    assert "no last generator weights" in message(make_run(tmp_path / "a", weights=False))
+    (tmp_path / "b").mkdir()
+    assert "not finite" in message(make_run(tmp_path / "b", scale=float("inf")))
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,229 @@
+"""generate.py, its command, and load_generator: the same images whatever the batch size, and nothing overwritten."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import stats
+
+import gancompare
+from gancompare import generate, runs
+from gancompare.__main__ import main
+from gancompare.config import RunConfig
+from gancompare.images import open_images
+from gancompare.models import Generator, initialize
+from gancompare.streams import fixed_latents, stream
+
+
+@pytest.fixture(scope="session")
+def make_run():
+    """A function (directory, channels) → directory of a finished run with random weights."""
+
+    def make(directory, channels=1, seed=0, scale=12.0, method="gan", status="complete", weights=True):
+        sizes = {"image_size": 28, "channels": channels, "latent_dim": 16, "base_channels": 4}
+        config = RunConfig(dataset="mnist", method=method, seed=seed, profile="smoke", **sizes)
+        runs.begin(directory, config, {"fingerprint": "0", "num_images": 1})
+        net = initialize(Generator(*sizes.values()), stream(seed, method))
+        for weights_of in net.parameters():
+            if weights_of.ndim > 1:
+                weights_of.mul_(scale)  # contrast: images that differ by more than a rounding
+        if weights:
+            runs.save_generator(directory, net)
+        runs.write_status(directory, status, generator_steps=4)
+        return directory
+
+    return torch.no_grad()(make)
+
+
+@pytest.fixture
+def run(make_run, tmp_path):
+    (tmp_path / "run").mkdir()
+    return make_run(tmp_path / "run")
+
+
+def pixels(folder):
+    return np.stack([np.asarray(Image.open(path)) for path in sorted(folder.glob("*.png"))])
+
+
+def error_of(capsys, *arguments):
+    assert main([str(a) for a in arguments]) == 2
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_one_seed_gives_the_same_images_in_every_batch_size_format_and_number(run, tmp_path):
+    for i, options in enumerate(
+        [["--batch-size=1"], ["--batch-size=7"], ["--batch-size=33"], ["--format=npz"], ["--format=grid"]]
+    ):
+        common = ["generate", f"--run={run}", "--num-images=37", "--seed=5"]
+        assert main([*common, f"--output={tmp_path / str(i)}", *options]) == 0
+    assert main(["generate", f"--run={run}", "--num-images=3", "--seed=5", f"--output={tmp_path / 'few'}"]) == 0
+    first = pixels(tmp_path / "0")
+    assert first.shape == (37, 28, 28)
+    assert len(np.unique(first.reshape(37, -1), axis=0)) == 37
+    np.testing.assert_array_equal(first, pixels(tmp_path / "1"))
+    np.testing.assert_array_equal(first, pixels(tmp_path / "2"))
+    np.testing.assert_array_equal(first[:3], pixels(tmp_path / "few"))
+    np.testing.assert_array_equal(first, np.load(tmp_path / "3" / "images.npz")["images"][..., 0])
+    sheet = np.asarray(Image.open(tmp_path / "4" / "grid.png"))
+    assert sheet.shape == (6 * 30 + 2, 7 * 30 + 2)
+    np.testing.assert_array_equal(first[36], sheet[5 * 30 + 2 : 6 * 30, 32:60])
+    with torch.no_grad():
+        expected = runs.load_generator(run)(fixed_latents(5, "generate", 37, 16))
+    assert np.abs((expected[:, 0].numpy() + 1) * 127.5 - first).max() < 0.51
+    assert json.loads((tmp_path / "0" / "generate.json").read_text())["seed"] == 5
+    with open_images(tmp_path / "0") as files:  # as a data set, and as what `evaluate` scores
+        assert len(files.names) == 37
+
+
+def test_another_seed_and_a_truncation_give_other_images(run, tmp_path):
+    for name, options in {"a": [], "b": ["--seed=1"], "c": ["--truncation=0.5"]}.items():
+        assert main(["generate", f"--run={run}", "--num-images=20", f"--output={tmp_path / name}", *options]) == 0
+    a, b, c = (pixels(tmp_path / name).astype(float) for name in "abc")
+    assert not np.array_equal(a, b)
+    assert c.std(axis=0).mean() < 0.7 * a.std(axis=0).mean()
+
+
+def test_colour_is_written_as_colour(make_run, tmp_path):
+    (tmp_path / "run").mkdir()
+    make_run(tmp_path / "run", channels=3)
+    for form in ("png", "grid"):
+        list(generate.generate(tmp_path / "run", tmp_path / form, 2, form=form))
+    first = np.asarray(Image.open(tmp_path / "png" / "00000.png"))
+    assert first.shape == (28, 28, 3)
+    np.testing.assert_array_equal(first, np.asarray(Image.open(tmp_path / "grid" / "grid.png"))[2:30, 2:30])
+
+
+def test_truncated_latents_follow_the_truncated_normal_and_keep_their_order():
+    z = torch.randn(20_000, generator=stream(0, "test"))
+    cut = generate.truncate(z, 1.2)
+    assert cut.abs().max() <= 1.2
+    assert stats.kstest(cut.numpy(), stats.truncnorm(-1.2, 1.2).cdf).pvalue > 0.01
+    assert (cut[z.argsort()].diff() >= 0).all()
+    torch.testing.assert_close(generate.truncate(z, 50.0), z, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(generate.truncate(-z, 1.2), -cut)
+    assert generate.truncate(z, None) is z
+    assert generate.truncate(torch.tensor([9.0, -40.0]), 0.3).tolist() == pytest.approx([0.3, -0.3])
+
+
+def test_progress_names_the_number_made_and_ends_with_all(run, tmp_path, capsys):
+    assert main(["generate", f"--run={run}", "--num-images=40", f"--output={tmp_path / 'x'}"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-2].startswith("40/40 images")
+    assert printed[-1] == str(tmp_path / "x")
+
+
+def test_nothing_is_overwritten_without_force_and_nothing_foreign_with_it(run, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()  # an empty folder is as good as none
+    call = ["generate", f"--run={run}", f"--output={out}", "--num-images=2"]
+    assert main(call) == 0
+    before = pixels(out)
+    assert "--force" in error_of(capsys, *call, "--seed=1")
+    np.testing.assert_array_equal(before, pixels(out))
+    assert main([*call, "--seed=1", "--num-images=1", "--force"]) == 0
+    assert len(pixels(out)) == 1
+    (out / "thesis.tex").write_text("mine")
+    assert "thesis.tex" in error_of(capsys, *call, "--force")
+    assert (out / "thesis.tex").read_text() == "mine"
+    assert "holds other files" in error_of(capsys, "generate", f"--run={run}", f"--output={run}", "--force")
+    assert "is a file" in error_of(capsys, "generate", f"--run={run}", f"--output={run / 'config.json'}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "run"]
+
+
+@pytest.mark.parametrize("form", generate.FORMATS)
+def test_an_interrupted_command_leaves_nothing_and_a_killed_one_is_swept_up(run, tmp_path, form):
+    def stop_after_one(output):
+        for _ in generate.generate(run, output, 100, form=form, batch_size=16):
+            return
+
+    stop_after_one(tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+    left = tmp_path / ".out.partial" / "new"  # what a SIGKILL leaves
+    left.mkdir(parents=True)
+    (left / "00099.png").write_bytes(b"half")
+    list(generate.generate(run, tmp_path / "out", 2, form=form))
+    assert "00099.png" not in {path.name for path in (tmp_path / "out").iterdir()}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "run"]
+
+
+def test_two_at_once_are_told_apart(run, tmp_path):
+    first = generate.generate(run, tmp_path / "out", 50, batch_size=16)
+    next(first)
+    with pytest.raises(runs.RunError, match="in use"):
+        next(generate.generate(run, tmp_path / "out", 2))
+    list(first)
+    assert len(pixels(tmp_path / "out")) == 50
+
+
+def test_bad_runs_each_have_a_message_of_their_own(make_run, tmp_path, capsys):
+    def message(directory):
+        found = error_of(capsys, "generate", f"--run={directory}", f"--output={tmp_path / 'out'}")
+        assert str(directory) in found
+        return found
+
+    def fresh(name, **options):
+        (tmp_path / name).mkdir()
+        return make_run(tmp_path / name, **options)
+
+    assert "holds no run" in message(tmp_path / "absent")
+    assert "no last generator weights (status diverged)" in message(fresh("a", status="diverged", weights=False))
+    assert "not finite (status diverged)" in message(fresh("b", status="diverged", scale=float("nan")))
+    corrupt = fresh("c") / "generator.safetensors"
+    corrupt.write_bytes(corrupt.read_bytes()[:-100])
+    assert "cannot be read" in message(corrupt.parent)
+    corrupt.write_bytes(b"rubbish")
+    assert "cannot be read" in message(corrupt.parent)
+    newer = fresh("d")
+    runs.write_json(newer / "config.json", runs.read_config(newer) | {"format": 99})
+    assert "update gancompare" in message(newer)
+    assert "no best generator weights" in error_of(
+        capsys, "generate", f"--run={fresh('e')}", f"--output={tmp_path / 'out'}", "--checkpoint=best"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--num-images=1000000000000000"], "are free in"),
+        (["--num-images=100000000", "--format=grid"], "too many for one grid: at most"),
+        (["--truncation=0"], "--truncation 0.0: must be a positive number"),
+        (["--truncation=nan"], "--truncation nan"),
+        (["--device=gpu"], "device='gpu'"),
+    ],
+)
+def test_impossible_numbers_are_refused(run, tmp_path, capsys, options, message):
+    assert message in error_of(capsys, "generate", f"--run={run}", f"--output={tmp_path / 'out'}", *options)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--num-images=0", "--num-images=-3", "--batch-size=0", "--format=gif"])
+def test_options_are_checked(run, tmp_path, capsys, option):
+    with pytest.raises(SystemExit) as stop:
+        main(["generate", f"--run={run}", f"--output={tmp_path / 'out'}", option])
+    assert stop.value.code == 2
+    assert option.split("=")[0] in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_named(run, capsys):
+    assert "cannot be written" in error_of(capsys, "generate", f"--run={run}", f"--output={run / 'config.json' / 'x'}")
+
+
+def test_load_generator_in_one_line(run):
+    net = gancompare.load_generator(run)
+    assert isinstance(net, torch.nn.Module)
+    assert not net.training
+    images = net(torch.randn(3, net.latent_dim, generator=stream(0, "test")))
+    assert images.shape == (3, 1, 28, 28)
+    assert images.abs().max() <= 1
+    with pytest.raises(runs.RunError, match="holds no run"):
+        gancompare.load_generator(run / "absent")
+
+
+def test_importing_the_package_imports_no_torch():
+    code = "import sys, gancompare; gancompare.load_generator; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

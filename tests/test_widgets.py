@@ -1,0 +1,383 @@
+"""widgets.py: controls are set as a hand would, and the pictures are compared with what torch makes of the latents."""
+
+import io
+import threading
+import time
+from pathlib import Path
+
+import ipywidgets
+import numpy as np
+import papermill
+import pytest
+import torch
+from jupyter_client.manager import start_new_kernel
+from PIL import Image
+from test_generate import make_run  # noqa: F401
+
+import gancompare
+from gancompare import runs, study, widgets
+from gancompare.config import RunConfig
+from gancompare.data import to_uint8
+from gancompare.streams import fixed_latents, stream
+
+METHODS = ("gan", "wgan", "wgan-gp")
+
+
+@pytest.fixture(scope="module")
+def results(make_run, tmp_path_factory):  # noqa: F811
+    """Two studies; in `one` two data sets and, on mnist, two seeds of three methods with pictures of their training."""
+    root = tmp_path_factory.mktemp("results")
+    cells = [("one", "mnist", m, s) for m in METHODS for s in (0, 1)]
+    cells += [("one", "squares", m, 0) for m in METHODS] + [("two", "mnist", "gan", 3)]
+    for name, dataset, method, seed in cells:
+        directory = root / name / dataset / method / f"seed{seed}"
+        (directory / "samples").mkdir(parents=True)
+        make_run(directory, channels=3 if dataset == "squares" else 1, seed=seed, method=method)
+        for step in (2, 4):
+            grey = np.full((50, 50), 40 * METHODS.index(method) + 20 * step, np.uint8)
+            Image.fromarray(grey).save(directory / "samples" / f"step{step:07d}.png")
+    return root
+
+
+@pytest.fixture
+def explorer(results):
+    made = widgets.Explorer("one", results, "mnist")
+    yield made
+    made.close()
+
+
+def shown(image):
+    """The 16 images in an Image widget, (16, H, W) or (16, H, W, 3), each at its own size again."""
+    pixels = np.asarray(Image.open(io.BytesIO(image.value)))[::3, ::3].astype(int)  # a middle pixel of 3 × 3 is as good
+    rows = [pixels[2 + 30 * row : 30 + 30 * row] for row in range(4)]
+    return np.stack([line[:, 2 + 30 * column : 30 + 30 * column] for line in rows for column in range(4)])
+
+
+def expected(net, z):
+    with torch.no_grad():
+        return to_uint8(net(z)).permute(0, 2, 3, 1).squeeze(3).numpy().astype(int)
+
+
+def assert_shows(explorer, z):
+    assert explorer.wait(60)
+    for method, view in explorer.views.items():
+        wanted = expected(view.net, z)
+        alike = np.corrcoef(shown(view.picture).ravel(), wanted.ravel())[0, 1]
+        assert alike > 0.95, method  # not 1, for JPEG; other seeds stay below 0.5
+
+
+def seed_latents(seed=0):
+    return fixed_latents(seed, "explore", 16, 16)
+
+
+def test_all_methods_are_shown_at_the_latents_of_the_seed(explorer):
+    assert list(explorer.views) == list(METHODS)
+    assert_shows(explorer, seed_latents())
+    pictures = [view.picture.value for view in explorer.views.values()]
+    assert len(set(pictures)) == 3
+    assert "latents of seed 0" in explorer.status.value
+    explorer.seed.value = 7
+    assert_shows(explorer, seed_latents(7))
+    assert "latents of seed 7" in explorer.status.value
+
+
+def test_a_direction_slider_moves_all_methods_along_one_generators_direction(explorer):
+    before = [view.picture.value for view in explorer.views.values()]
+    explorer.along[1].value = 2.5
+    direction = widgets.principal_directions(explorer.views["gan"].net)[0][1]
+    assert_shows(explorer, seed_latents() + 2.5 * direction)
+    assert all(a != view.picture.value for a, view in zip(before, explorer.views.values(), strict=True))
+    assert "direction 2 +2.50" in explorer.status.value
+    explorer.directions_of.value = "wgan"
+    other = widgets.principal_directions(explorer.views["wgan"].net)[0][1]
+    assert not torch.allclose(direction, other)
+    assert_shows(explorer, seed_latents() + 2.5 * other)
+    explorer.along[1].value = 0
+    explorer.wait()
+    assert [view.picture.value for view in explorer.views.values()] == before
+
+
+def test_raw_coordinates_truncation_and_the_way_to_another_seed(explorer):
+    explorer.index[0].value, explorer.coordinate[0].value = 11, -3
+    assert_shows(explorer, seed_latents() - 3 * torch.eye(16)[11])
+    explorer.reset.click()
+    explorer.truncation.value = 0.5
+    assert explorer.wait()
+    assert explorer.latents().abs().max() <= 0.5
+    assert_shows(explorer, explorer.latents())
+    explorer.reset.click()
+    explorer.other.value, explorer.percent.value = 9, 100
+    assert_shows(explorer, seed_latents(9))
+    explorer.play.value = 40  # what the play button does
+    assert explorer.percent.value == 40
+    assert_shows(explorer, widgets.slerp(seed_latents(), seed_latents(9), 0.4))
+    assert "40 % of the way to seed 9" in explorer.status.value
+
+
+def test_shuffle_gives_another_seed_and_reset_the_beginning(explorer):
+    begun = explorer.views["gan"].picture.value
+    explorer.shuffle.click()
+    assert explorer.wait()
+    assert explorer.seed.value != 0
+    assert explorer.views["gan"].picture.value != begun
+    explorer.along[0].value = 1
+    explorer.truncation.value = 1
+    explorer.reset.click()
+    assert explorer.wait()
+    assert explorer.point() == widgets.Explorer("one", explorer_root(explorer), "mnist").point()
+    assert explorer.views["gan"].picture.value == begun
+
+
+def explorer_root(explorer):
+    return explorer.found["one"]["mnist"][0]["gan"].parents[3]
+
+
+def test_every_slider_has_a_label_and_a_numeric_twin_that_moves_it(explorer):
+    kinds = (ipywidgets.FloatSlider, ipywidgets.IntSlider)
+    boxes = [box for box in everything(explorer) if any(isinstance(child, kinds) for child in box_of(box))]
+    sliders = [widget for widget in everything(explorer) if isinstance(widget, kinds)]
+    assert len(boxes) == len(sliders) == 11
+    for box in boxes:
+        slider, twin = box.children
+        assert slider.description
+        assert slider.description in twin.tooltip  # the accessible name of a box without a description
+        assert (slider.min, slider.max, slider.value) == (twin.min, twin.max, twin.value)
+        twin.value = slider.min
+        assert slider.value == slider.min
+        slider.value = slider.max
+        assert twin.value == slider.max
+    assert 'role="status"' in explorer.status.value
+
+
+def box_of(widget):
+    return widget.children if isinstance(widget, ipywidgets.HBox) else ()
+
+
+def everything(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from everything(child)
+
+
+def test_the_training_slider_goes_through_the_saved_pictures(explorer):
+    def greys():
+        assert explorer.wait()
+        return [np.asarray(Image.open(io.BytesIO(v.training.value))).mean().round() for v in explorer.views.values()]
+
+    assert explorer.steps == [2, 4]
+    assert greys() == [80, 120, 160]  # at the end
+    assert "after 4 generator steps" in explorer.status.value
+    explorer.snapshot.value = 0
+    assert greys() == [40, 80, 120]
+    assert "after 2 generator steps" in explorer.status.value
+
+
+def test_drop_downs_lead_to_other_runs(explorer):
+    assert explorer.study.options == ("one", "two")
+    explorer.along[0].value = 1
+    explorer.wait()
+    explorer.run_seed.value = 1
+    assert explorer.views["wgan"].net.project.weight.equal(
+        runs.load_generator(explorer.found["one"]["mnist"][1]["wgan"]).project.weight
+    )
+    assert_shows(explorer, explorer.latents())
+    explorer.reset.click()
+    explorer.dataset.value = "squares"
+    assert explorer.run_seed.value == 0
+    assert shown(explorer.views["gan"].picture).shape == (16, 28, 28, 3)
+    assert_shows(explorer, seed_latents())
+    explorer.study.value = "two"
+    assert (explorer.dataset.value, explorer.run_seed.value) == ("mnist", 3)
+    assert list(explorer.views) == ["gan"]
+    assert explorer.directions_of.options == ("gan",)
+    assert_shows(explorer, seed_latents())
+
+
+def test_a_run_without_weights_says_so_beside_those_with(results, make_run, tmp_path):  # noqa: F811
+    for method, options in {"gan": {}, "wgan": {"weights": False, "status": "diverged"}}.items():
+        (tmp_path / "s" / "mnist" / method / "seed0").mkdir(parents=True)
+        make_run(tmp_path / "s" / "mnist" / method / "seed0", method=method, **options)
+    explorer = widgets.Explorer(results=tmp_path)
+    heads = [w.value for w in everything(explorer.pictures) if isinstance(w, ipywidgets.HTML)]
+    assert "no last generator weights (status diverged)" in heads[1]
+    assert explorer.views["gan"].picture.value
+    assert not explorer.views["wgan"].picture.value
+    assert explorer.directions_of.options == ("gan",)
+    assert explorer.shares().index.tolist() == ["gan"]
+    assert explorer.snapshot.disabled
+
+
+def test_if_no_run_has_weights_nothing_breaks(make_run, tmp_path):  # noqa: F811
+    (tmp_path / "s" / "mnist" / "gan" / "seed0").mkdir(parents=True)
+    make_run(tmp_path / "s" / "mnist" / "gan" / "seed0", weights=False)
+    explorer = widgets.Explorer(results=tmp_path)
+    assert explorer.picture() is None
+    assert explorer.shares().empty
+    explorer.folder.value = str(tmp_path / "saved")
+    explorer.save_png.click()
+    explorer.save_gif.click()
+    assert "not saved: none of these runs has weights" in explorer.status.value
+    assert list((tmp_path / "saved").iterdir()) == []
+
+
+def test_what_is_not_there_is_named(results, tmp_path):
+    with pytest.raises(runs.RunError, match="no finished runs in"):
+        widgets.Explorer(results=tmp_path)
+    with pytest.raises(runs.RunError, match="no finished runs of study 'three'; there are: one, two"):
+        widgets.Explorer("three", results)
+    with pytest.raises(runs.RunError, match="data set 'cifar'; there are: mnist, squares"):
+        widgets.Explorer("one", results, "cifar")
+    assert widgets.Explorer(results=results, dataset="squares").study.value == "one"
+
+
+def test_unfinished_and_broken_runs_are_left_out(make_run, tmp_path):  # noqa: F811
+    for name, status in {"a": "complete", "b": "running", "c": "failed", "d": "complete"}.items():
+        (tmp_path / name / "mnist" / "gan" / "seed0").mkdir(parents=True)
+        make_run(tmp_path / name / "mnist" / "gan" / "seed0", status=status)
+    (tmp_path / "d" / "mnist" / "gan" / "seed0" / "status.json").write_text("{")
+    assert list(widgets.find_finished(tmp_path)) == ["a"]
+
+
+def test_pictures_and_animations_are_saved_and_never_over_others(explorer, tmp_path):
+    explorer.folder.value = str(tmp_path / "saved")
+    explorer.save_png.click()
+    explorer.save_png.click()
+    explorer.save_gif.click()
+    assert "saved" in explorer.status.value
+    names = sorted(path.name for path in (tmp_path / "saved").iterdir())
+    assert names == ["mnist-seed0-1.png", "mnist-seed0.gif", "mnist-seed0.png"]
+    with Image.open(tmp_path / "saved" / "mnist-seed0.png") as picture:
+        assert picture.width > 3 * picture.height * 0.9
+        assert np.array_equal(np.asarray(picture), np.asarray(explorer.picture()))
+    with Image.open(tmp_path / "saved" / "mnist-seed0.gif") as animation:
+        assert animation.n_frames == 2 * widgets.FRAMES
+    (tmp_path / "file").write_text("")
+    explorer.folder.value = str(tmp_path / "file")
+    explorer.save_png.click()
+    assert "not saved" in explorer.status.value
+
+
+def test_dragging_builds_up_no_backlog(explorer, monkeypatch):
+    drawn, free = [], threading.Event()
+    real = widgets.sheet
+
+    def slow(net, z):
+        drawn.append(z)
+        free.wait(10)
+        return real(net, z)
+
+    monkeypatch.setattr(widgets, "sheet", slow)
+    begun = time.monotonic()
+    for value in range(1, 41):
+        explorer.along[0].value = value / 10
+    assert time.monotonic() - begun < 5  # no waiting for pictures
+    free.set()
+    assert explorer.wait()
+    assert len(drawn) <= 3 * 3  # the first, perhaps one more, and the last, of three methods
+    monkeypatch.undo()
+    direction = widgets.principal_directions(explorer.views["gan"].net)[0][0]
+    assert_shows(explorer, seed_latents() + 4 * direction)
+
+
+def test_an_error_while_drawing_is_said_and_the_next_picture_is_drawn(explorer, monkeypatch):
+    monkeypatch.setattr(widgets, "sheet", lambda net, z: 1 / 0)
+    explorer.seed.value = 3
+    assert explorer.wait()
+    assert "cannot be drawn: division by zero" in explorer.status.value
+    monkeypatch.undo()
+    explorer.seed.value = 4
+    assert_shows(explorer, seed_latents(4))
+
+
+def test_directions_are_the_principal_components_of_the_first_activations(explorer):
+    """By the textbook on samples: PCA of activations, and regression of latents on the components."""
+    net = explorer.views["wgan"].net
+    with torch.no_grad():
+        net.project.weight.mul_(3 * 0.6 ** torch.arange(16))  # components well apart, so that a sample finds them
+    directions, shares = widgets.principal_directions(net)
+    torch.testing.assert_close(directions @ directions.T, torch.eye(16), atol=1e-5, rtol=0)
+    assert (shares.diff() <= 0).all()
+    assert shares.sum().item() == pytest.approx(1)
+    z = torch.randn(20_000, 16, generator=stream(0, "test"))
+    with torch.no_grad():
+        activations = net.layers[0](net.unflatten(net.project(z))).flatten(1)
+    centred = activations - activations.mean(dim=0)
+    _, strengths, components = torch.linalg.svd(centred, full_matrices=False)
+    sampled = (strengths**2 / (strengths**2).sum())[:16]
+    torch.testing.assert_close(shares, sampled, atol=0.01, rtol=0.05)
+    led_back = torch.linalg.lstsq(centred @ components[:2].T, z).solution  # (2, 16)
+    for found, direction in zip(led_back, directions, strict=False):
+        assert abs(torch.nn.functional.cosine_similarity(found, direction, dim=0)) > 0.98
+
+
+def test_slerp_keeps_lengths_and_reaches_both_ends():
+    a, b = seed_latents(0), seed_latents(1)
+    torch.testing.assert_close(widgets.slerp(a, b, 0.0), a)
+    torch.testing.assert_close(widgets.slerp(a, b, 1.0), b)
+    torch.testing.assert_close(widgets.slerp(a, a, 0.3), a)
+    half = widgets.slerp(a, b, 0.5)
+    torch.testing.assert_close(half.norm(dim=1), (a.norm(dim=1) + b.norm(dim=1)) / 2)
+    cosine = torch.nn.functional.cosine_similarity
+    torch.testing.assert_close(cosine(a, half), cosine(half, b))
+    x, y = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 2.0]])
+    torch.testing.assert_close(widgets.slerp(x, y, 1 / 3), torch.tensor([[3**0.5, 1.0]]))
+
+
+def test_in_a_kernel_a_burst_of_slider_messages_ends_in_the_last_picture(results):
+    """As a browser does it: 40 messages without waiting, then whatever the kernel sends back."""
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        ids = {}
+        code = f"""
+from gancompare.widgets import Explorer
+explorer = Explorer("one", {str(results)!r}, "mnist")
+watched = [explorer.along[0], explorer.status, *(view.picture for view in explorer.views.values())]
+print(*(widget.comm.comm_id for widget in watched))"""
+
+        def keep(message):
+            if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
+                ids["all"] = message["content"]["text"].split()
+
+        assert client.execute_interactive(code, output_hook=keep, timeout=400)["content"]["status"] == "ok"
+        slider, status, *pictures = ids["all"]
+        for i in range(1, 41):
+            update = {"method": "update", "state": {"value": i / 20}, "buffer_paths": []}
+            client.shell_channel.send(client.session.msg("comm_msg", {"comm_id": slider, "data": update}))
+        got, last, text = dict.fromkeys(pictures, 0), {}, ""
+        while "direction 1 +2.00" not in text:
+            message = client.get_iopub_msg(timeout=200)
+            state = message["content"].get("data", {}).get("state", {}) if message["msg_type"] == "comm_msg" else {}
+            found = message["content"].get("comm_id")
+            if found in got and message["buffers"]:
+                got[found] += 1
+                last[found] = bytes(message["buffers"][0])
+            elif found == status:
+                text = state["value"]
+        assert all(1 <= count <= 40 for count in got.values())
+        z = seed_latents()
+        nets = [runs.load_generator(results / "one" / "mnist" / method / "seed0") for method in METHODS]
+        z += 2 * widgets.principal_directions(nets[0])[0][0]
+        for name, net in zip(pictures, nets, strict=True):
+            picture = ipywidgets.Image(value=last[name], format="jpeg")
+            assert np.corrcoef(shown(picture).ravel(), expected(net, z).ravel())[0, 1] > 0.95
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def test_the_notebook_runs_on_a_smoke_study(image_folder, tmp_path):
+    for method in METHODS:
+        config = RunConfig(dataset=str(image_folder), method=method, profile="smoke", image_size=28)
+        outcome = study.execute(config, "smoke", tmp_path, False)
+        assert outcome.status == "complete", outcome.message
+    notebook = Path(gancompare.__file__).parent.parent / "notebooks" / "04_explore.ipynb"
+    values = {"study": "smoke", "results": str(tmp_path), "dataset": str(image_folder)}
+    executed = papermill.execute_notebook(
+        notebook, tmp_path / "04.ipynb", values, kernel_name="python3", progress_bar=False
+    )
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    text = "\n".join(str(output.get("text") or output.get("data")) for output in outputs)
+    assert text.count("<figure>") == 4
+    assert "application/vnd.jupyter.widget-view+json" in text
+    assert "direction 6" in text
+    assert not [output for output in outputs if output.get("name") == "stderr"]
