@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 import gancompare
-from gancompare import bench, evaluation, export, generate, report, runs, study, train
+from gancompare import evaluation, export, generate, report, runs, study, train
 from gancompare.config import FIELDS, MAIN_METHODS, ConfigError, RunConfig, nearest
 from gancompare.data import DataError, cache_directory, data_directories, describe_datasets
 from gancompare.features import EXTRACTORS, FeatureError
@@ -137,6 +137,8 @@ def show_info(options: argparse.Namespace) -> int:
 
 
 def benchmark(options: argparse.Namespace) -> int:
+    from gancompare import bench  # brings torch's counter of operations, which every other command would wait for
+
     fields = {"device": options.device, "precision": options.precision}
     sizes = {28: {"channels": 1, "base_channels": 32}, 64: {"channels": 3, "base_channels": 64}}
     configs = [RunConfig(method=m, image_size=s, **sizes[s], **fields) for s in options.sizes for m in MAIN_METHODS]

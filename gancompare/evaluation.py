@@ -185,6 +185,17 @@ def neighbours(fake: Tensor, train: Tensor) -> tuple[Image.Image, dict[str, Any]
     }
 
 
+def score_all(
+    fake: Tensor, references: list[Reference], n: int, train: Dataset, held_out: Tensor
+) -> tuple[dict[str, Any], Image.Image]:
+    """Every score there is of uint8 images, and the sheet of ``neighbours``. ``references``, ``n``: as in ``score``."""
+    classes = train.classes if references[0].extractor.name == "classifier" else None
+    found = score(fake, references, n, classes=classes)
+    sheet, nearness = neighbours(fake, train.images)
+    found |= variety(fake, train.images[: len(fake)]) | memorisation(fake, train.images, held_out) | nearness
+    return found, sheet
+
+
 def score_run(config: RunConfig, directory: Path, train: Dataset, device: str | torch.device = "cpu") -> dict[str, Any]:
     """Score the last and the best checkpoint of a finished run into metrics.json, evaluation.csv and neighbours.png.
 
@@ -204,11 +215,8 @@ def score_run(config: RunConfig, directory: Path, train: Dataset, device: str | 
             checkpoints[which] = checkpoints["last"]
             continue
         fake = fakes(runs.load_generator(directory, device, which), config.seed, n)
-        found = score(fake, references, n, classes=train.classes if name == "classifier" else None)
-        found |= variety(fake, train.images[: len(fake)])
-        found |= memorisation(fake, train.images, held_out)
-        sheet, nearness = neighbours(fake, train.images)
-        checkpoints[which] = clocks | found | nearness
+        found, sheet = score_all(fake, references, n, train, held_out)
+        checkpoints[which] = clocks | found
         if which == "last":
             with atomic_path(directory / "neighbours.png") as temporary:
                 sheet.save(temporary, format="PNG")
@@ -278,11 +286,8 @@ def compare(
         raise DataError(f"{what} and {real} give {few} images to compare: at least 6 of each are needed")
     name = extractor or default_extractor(real, channels)
     reference = see_real(load_extractor(name, real, size, channels, device), train, 2 * n)
-    found = score(images, [reference], n, classes=train.classes if name == "classifier" else None)
-    found |= variety(images, train.images[: len(images)])
     held_out = load_dataset(real, size, channels, split="test").images
-    found |= memorisation(images, train.images, held_out)
-    found |= neighbours(images, train.images)[1]
+    found, _ = score_all(images, [reference], n, train, held_out)
     return {"real": str(real), "fake": what, "seed": seed, "image_size": size, "channels": channels} | found
 
 

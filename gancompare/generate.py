@@ -166,8 +166,10 @@ def to_image(pixels: np.ndarray) -> Image.Image:
 
 
 def grid(images: Tensor, columns: int | None = None) -> Image.Image:
-    """uint8 (N, C, H, W) → one picture, 2 white pixels between images; about a square unless ``columns`` are given."""
-    sheet = make_grid(images, nrow=columns or math.ceil(math.sqrt(len(images))), padding=2, pad_value=255)
+    """uint8 (N, C, H, W) → one picture, white between images; about a square unless ``columns`` are given."""
+    sheet = make_grid(
+        images, nrow=columns or math.ceil(math.sqrt(len(images))), padding=runs.GRID_PADDING, pad_value=255
+    )
     return to_image(sheet[: images.shape[1]].permute(1, 2, 0).numpy())  # make_grid turns grey into three channels
 
 
@@ -191,8 +193,8 @@ def check_output(output: Path, force: bool) -> None:
 def check_count(output: Path, count: int, form: str, size: int, channels: int, latent_dim: int) -> None:
     """Raise RunError for more images than the disk, the memory or a picture can hold."""
     pixels = count * size * size * channels
-    if form == "grid" and count * (size + 2) ** 2 > Image.MAX_IMAGE_PIXELS:
-        most = Image.MAX_IMAGE_PIXELS // (size + 2) ** 2
+    if form == "grid" and count * (size + runs.GRID_PADDING) ** 2 > Image.MAX_IMAGE_PIXELS:
+        most = Image.MAX_IMAGE_PIXELS // (size + runs.GRID_PADDING) ** 2
         raise runs.RunError(
             f"--num-images {count:,} is too many for one grid: at most {most:,}, or --format png or npz"
         )

@@ -19,9 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from PIL import Image
 
-from gancompare import statistics
+from gancompare import ranking, statistics
 from gancompare.objectives import METHODS
-from gancompare.ranking import COLLAPSED
 from gancompare.runs import GRID_COLUMNS, GRID_PADDING
 
 # Okabe and Ito's palette, which stays apart under the common colour blindnesses
@@ -319,9 +318,7 @@ def stability(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
             measured = (finite, rebounds.get((name, method), []), swings.get((name, method), []))
             for axis, values in zip(row, measured, strict=False):
                 axis.plot(values, [y] * len(values), "o-", alpha=0.7, linewidth=1.2, markersize=5, **style)
-            failed = (runs_of_method["status"] != "complete") | (
-                runs_of_method["fd"] >= COLLAPSED * runs_of_method.get("variance", np.inf)
-            )
+            failed = ranking.failed(runs_of_method)
             share = statistics.failure_rate(int(failed.sum()), len(failed))
             row[3].plot([share.low, share.high], [y, y], linewidth=2, **style)
             row[3].plot(share.estimate, y, "o", markersize=6, **style)
@@ -399,7 +396,8 @@ def class_histograms(scores: pd.DataFrame) -> Figure | None:
 
 def saved_grids(directory: Path) -> dict[int, Path]:
     """The sample grids of a run: generator step -> file, in order."""
-    return {int(path.stem.removeprefix("step")): path for path in sorted((directory / "samples").glob("step*.png"))}
+    found = {path.stem.removeprefix("step"): path for path in sorted((directory / "samples").glob("step*.png"))}
+    return {int(step): path for step, path in found.items() if step.isdigit()}
 
 
 def tiles(path: Path) -> np.ndarray:

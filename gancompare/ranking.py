@@ -19,11 +19,12 @@ import numpy as np
 import pandas as pd
 
 from gancompare import statistics
+from gancompare.config import MAIN_METHODS
+from gancompare.runs import FINISHED
 from gancompare.statistics import MIN_SEEDS, Interval
 
 NAMES = {"gan": "GAN", "wgan": "WGAN", "wgan-gp": "WGAN-GP", "gan-minimax": "minimax GAN", "gan-gp": "GAN-GP"}
-MAIN = ("wgan-gp", "wgan", "gan")
-FINISHED = ("complete", "diverged")
+MAIN = MAIN_METHODS[::-1]  # in the order in which the claims name them
 COLLAPSED = 2.0  # times the variance of real features: what repeating one real image scores on average
 DECIDED = ("supported", "contradicted")
 HIGHER = ("precision", "recall", "density", "coverage", "modes", "modes_tenth")  # is better
@@ -155,11 +156,8 @@ def finals(scores: pd.DataFrame, metric: str, checkpoint="last") -> dict[str, Va
     found: dict[str, dict] = {}
     order = rows.sort_values("primary", ascending=False, kind="stable") if "primary" in rows else rows
     for extractor, group in order.groupby("extractor", sort=False):
-        fd, variance = (group.get(c, pd.Series(np.nan, group.index)).astype(float) for c in ("fd", "variance"))
         diverged = group["status"] == "diverged"
-        group = group.assign(
-            value=group[metric].astype(float).mask(diverged | np.isinf(fd) | (fd >= COLLAPSED * variance), np.inf)
-        )
+        group = group.assign(value=group[metric].astype(float).mask(failed(group), np.inf))
         for clock in ("generator_steps", "n_fake") if checkpoint == "last" else ("n_fake",):
             common = group.loc[~diverged, clock].mode() if clock in group else []
             if len(common):
@@ -172,6 +170,12 @@ def finals(scores: pd.DataFrame, metric: str, checkpoint="last") -> dict[str, Va
             for row in group.itertuples():
                 by_method.setdefault(row.method, {})[row.seed] = row.value
     return found
+
+
+def failed(rows: pd.DataFrame) -> pd.Series:
+    """Which of the scored runs in ``rows`` diverged or collapsed."""
+    fd, variance = (rows.get(c, pd.Series(np.nan, rows.index)).astype(float) for c in ("fd", "variance"))
+    return (rows["status"] == "diverged") | np.isinf(fd) | (fd >= COLLAPSED * variance)
 
 
 def outcomes(table: pd.DataFrame, scores: pd.DataFrame) -> Values:

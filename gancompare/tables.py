@@ -46,7 +46,12 @@ def ledger(claims: pd.DataFrame) -> HTML:
     ]
     parts = [
         [row.number, "" if row.part == "overall" else row.part, html.escape(row.dataset), _verdict(row.verdict)]
-        + [_wrapped(row.quantity, 13), _effect(row), row.n, _wrapped(row.note, 22)]
+        + [
+            _wrapped(row.quantity, 13),
+            _with_bounds(html.escape(row.effect), row.low, row.high),
+            row.n,
+            _wrapped(row.note, 22),
+        ]
         for row in claims.itertuples()
     ]
     head = ["claim", "part", "data set", "verdict", "quantity", "effect [95 %]", "n", "note"]
@@ -81,8 +86,12 @@ def pairs(frame: pd.DataFrame) -> HTML:
         return HTML("<p>No two methods were scored.</p>")
     rows = [
         [html.escape(row.dataset), f"{row.a} against {row.b}", row.n, f"{row.won} – {row.tied} – {row.lost}"]
-        + [_interval(row.ratio_estimate, row.ratio_low, row.ratio_high), number(row.p_value), number(row.p_holm)]
-        + [_interval(row.chance_estimate, row.chance_low, row.chance_high)]
+        + [
+            _with_bounds(number(row.ratio_estimate), row.ratio_low, row.ratio_high),
+            number(row.p_value),
+            number(row.p_holm),
+        ]
+        + [_with_bounds(number(row.chance_estimate), row.chance_low, row.chance_high)]
         for row in frame.itertuples()
     ]
     head = ["data set", "first against second", "seeds", "won – tied – lost", "FD of second / first", "p", "p, Holm"]
@@ -96,8 +105,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence]) -> str:
     return f"<table><thead><tr>{top}</tr></thead><tbody>\n{body}</tbody></table>"
 
 
-def _interval(estimate: float, low: float, high: float) -> str:
-    text = number(estimate)
+def _with_bounds(text: str, low: float, high: float) -> str:
     return text if pd.isna(low) else f"{text} <br><small>[{number(low)}, {number(high)}]</small>"
 
 
@@ -106,14 +114,7 @@ def _score(cell: pd.Series) -> str:
         return "–"
     text = number(cell["mean"])
     text = f"<strong>{text}</strong>" if cell["best"] is True else text
-    return (
-        text if pd.isna(cell["low"]) else f"{text} <br><small>[{number(cell['low'])}, {number(cell['high'])}]</small>"
-    )
-
-
-def _effect(row) -> str:
-    text = html.escape(row.effect)
-    return text if pd.isna(row.low) else f"{text} <br><small>[{number(row.low)}, {number(row.high)}]</small>"
+    return _with_bounds(text, cell["low"], cell["high"])
 
 
 def _verdict(word: str) -> str:

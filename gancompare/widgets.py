@@ -173,12 +173,6 @@ def find_finished(results: str | Path) -> Found:
     return found
 
 
-def snapshots(directory: Path) -> dict[int, Path]:
-    """Generator steps → the picture saved there while the run trained."""
-    found = {path.stem.removeprefix("step"): path for path in sorted((directory / "samples").glob("step*.png"))}
-    return {int(step): path for step, path in found.items() if step.isdigit()}
-
-
 # ---- the widget ------------------------------------------------------------------------------------------------------
 
 
@@ -356,7 +350,7 @@ class Explorer(widgets.VBox):
             about = f"{self.dataset.value}, {method}"
             picture = widgets.Image(format="jpeg", tooltip=f"generated images, {about}")
             training = widgets.Image(format="jpeg", tooltip=f"images while it trained, {about}")
-            views[method] = View(net, directions, shares, snapshots(directory), picture, training)
+            views[method] = View(net, directions, shares, plots.saved_grids(directory), picture, training)
             shown = [widgets.HTML(head)] + ([picture] if net else []) + ([training] if views[method].snapshots else [])
             columns.append(widgets.VBox(shown, layout={"margin": "0 1em 0 0", "max_width": "28em"}))
         self.views = views
