@@ -26,7 +26,7 @@ lab: $(READY)
 	$(RUN) jupyter lab notebooks
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist worksteal
 
 lint: $(READY)
 	$(RUN) ruff check .
