@@ -54,7 +54,12 @@ def run_study(options: argparse.Namespace) -> int:
     fields = given(options)
     name = options.name or fields.get("profile", FIELDS["profile"].metadata["default"])
     configs = study.plan(options.datasets, options.methods, range(options.seeds), **fields)
-    outcomes = study.run_study(configs, name, options.results, options.jobs, not options.no_notebook)
+    jobs = options.jobs
+    if jobs == "auto":
+        from gancompare import bench  # brings torch's counter of operations, which every other command would wait for
+
+        jobs = bench.best_jobs(configs)
+    outcomes = study.run_study(configs, name, options.results, jobs, not options.no_notebook)
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
         print(f"failed: {outcome.directory}: {outcome.message}", file=sys.stderr)
@@ -119,11 +124,10 @@ def list_datasets(options: argparse.Namespace) -> int:
 
 def show_info(options: argparse.Namespace) -> int:
     device = train.choose_device("auto")
-    cuda = device.type == "cuda"
     lines = {
         "gancompare": gancompare.__version__,
         "torch": torch.__version__,
-        "device": f"{device} ({torch.cuda.get_device_name() if cuda else train.processor_name()})",
+        "device": f"{device} ({train.device_name(device)})",
         "precision": "bf16" if train.choose_bf16("auto", device) else "float32",
         "threads": f"{torch.get_num_threads()} of {study.usable_cores()} cores",
         "jobs in a study": study.automatic_jobs(1000, torch.cuda.device_count()),
@@ -137,7 +141,7 @@ def show_info(options: argparse.Namespace) -> int:
 
 
 def benchmark(options: argparse.Namespace) -> int:
-    from gancompare import bench  # brings torch's counter of operations, which every other command would wait for
+    from gancompare import bench
 
     fields = {"device": options.device, "precision": options.precision}
     sizes = {28: {"channels": 1, "base_channels": 32}, 64: {"channels": 3, "base_channels": 64}}
@@ -201,7 +205,8 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument(
         "--seeds", type=whole_number, default=2, metavar="N", help="seeds 0 to N-1 for every cell (default: 2)"
     )
-    many.add_argument("--jobs", type=jobs, default=None, metavar="N", help="runs at a time, or auto (default)")
+    jobs_help = "runs at a time, or auto: measured once on this machine (default: one per core, or per GPU)"
+    many.add_argument("--jobs", type=jobs_or_auto, metavar="N", help=jobs_help)
     add_places(many, "results", "reports")
     many.add_argument("--no-notebook", action="store_true", help="train without Jupyter kernels")
     many.add_argument("--no-report", action="store_true", help="train only")
@@ -307,8 +312,8 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
-def jobs(text: str) -> int | None:
-    return None if text == "auto" else whole_number(text)
+def jobs_or_auto(text: str) -> int | str:
+    return text if text == "auto" else whole_number(text)
 
 
 if __name__ == "__main__":

@@ -147,10 +147,10 @@ def usable_cores() -> int:
     return cores
 
 
-def automatic_jobs(count: int, gpus: int = 0) -> int:
+def automatic_jobs(count: int, gpus: int = 0, per_gpu: int = 1) -> int:
     """How many runs at a time: one per GPU; else one per core, since small nets gain little from a second thread."""
     if gpus:
-        return max(1, min(count, gpus))
+        return max(1, min(count, gpus * per_gpu))
     memory = available_memory() or 8 * 2**30
     return max(1, min(count, usable_cores(), memory // BYTES_PER_JOB))
 
