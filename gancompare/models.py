@@ -70,6 +70,8 @@ class Critic(nn.Module):
         super().__init__()
         if norm not in CRITIC_NORMS:
             raise ValueError(f"critic_norm {norm!r}: choose one of {', '.join(CRITIC_NORMS)}")
+        # batch norm mixes the images of a batch; a spectral norm moves with each pass
+        self.scores_each_alone = norm not in ("batch", "spectral")
         widths = _widths(image_size, base_channels)
         layers: list[nn.Module] = []
         for stage, (wide_in, wide_out) in enumerate(itertools.pairwise([channels, *widths])):

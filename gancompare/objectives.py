@@ -30,9 +30,10 @@ class GAN:
     wasserstein = False
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        on_real, on_fake = scores(critic, real, fake)
         return {
-            "real": softplus(-critic(real)).mean(),
-            "fake": softplus(critic(fake)).mean(),
+            "real": softplus(-on_real).mean(),
+            "fake": softplus(on_fake).mean(),
         }
 
     def generator_loss(self, critic: nn.Module, fake: Tensor) -> Tensor:
@@ -51,9 +52,10 @@ class WGAN:
     wasserstein = True
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        on_real, on_fake = scores(critic, real, fake)
         return {
-            "real": -critic(real).mean(),
-            "fake": critic(fake).mean(),
+            "real": -on_real.mean(),
+            "fake": on_fake.mean(),
         }
 
     def generator_loss(self, critic: nn.Module, fake: Tensor) -> Tensor:
@@ -74,9 +76,10 @@ class WGANGP:
     wasserstein = True
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        on_real, on_fake = scores(critic, real, fake)
         return {
-            "real": -critic(real).mean(),
-            "fake": critic(fake).mean(),
+            "real": -on_real.mean(),
+            "fake": on_fake.mean(),
             "penalty": self.penalty_weight * gradient_penalty(critic, real, fake, rng),
         }
 
@@ -99,9 +102,10 @@ class MinimaxGAN:
     wasserstein = False
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        on_real, on_fake = scores(critic, real, fake)
         return {
-            "real": softplus(-critic(real)).mean(),
-            "fake": softplus(critic(fake)).mean(),
+            "real": softplus(-on_real).mean(),
+            "fake": softplus(on_fake).mean(),
         }
 
     def generator_loss(self, critic: nn.Module, fake: Tensor) -> Tensor:
@@ -120,9 +124,10 @@ class GANGP:
     wasserstein = False
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+        on_real, on_fake = scores(critic, real, fake)
         return {
-            "real": softplus(-critic(real)).mean(),
-            "fake": softplus(critic(fake)).mean(),
+            "real": softplus(-on_real).mean(),
+            "fake": softplus(on_fake).mean(),
             "penalty": self.penalty_weight * gradient_penalty(critic, real, fake, rng),
         }
 
@@ -140,6 +145,18 @@ METHODS: dict[str, type] = {
     "gan-minimax": MinimaxGAN,
     "gan-gp": GANGP,
 }
+
+
+def scores(critic: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores (B,) of ``real`` and of ``fake``; in one pass, which is faster, where the critic says that it may.
+
+    ``critic.scores_each_alone``: an image's score does not depend on the other images of its batch, nor on earlier
+    passes. A critic that does not say so is called twice, so that a batch norm never mixes real and fake.
+    """
+    if getattr(critic, "scores_each_alone", False):
+        on_real, on_fake = critic(torch.cat([real, fake])).split([len(real), len(fake)])
+        return on_real, on_fake
+    return critic(real), critic(fake)
 
 
 def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:

@@ -1,6 +1,7 @@
 """models.py: shapes, ranges and weights against the published architecture, norms against their definitions."""
 
 import itertools
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -332,3 +333,14 @@ def test_float64_stays_float64():
     images = Generator(28, 1, 4, 2).double()(random_tensor(1, 2, 4))
     assert images.dtype == torch.float64
     assert Critic(28, 1, 2).double()(images).dtype == torch.float64
+
+
+@pytest.mark.parametrize("norm", CRITIC_NORMS)
+def test_a_critic_says_whether_it_scores_each_image_alone(norm):
+    critic = initialize(Critic(28, 1, 4, norm), torch.Generator().manual_seed(0)).double()
+    images = torch.rand(6, 1, 28, 28, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    start = deepcopy(critic.state_dict())
+    together = critic(images)
+    critic.load_state_dict(start)
+    apart = torch.cat([critic(images[:4]), critic(images[4:])])
+    assert torch.allclose(together, apart, rtol=1e-12, atol=0) == critic.scores_each_alone

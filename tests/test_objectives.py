@@ -10,6 +10,7 @@ import scipy.stats
 import torch
 from torch import nn
 
+from gancompare import objectives
 from gancompare.config import ConfigError, RunConfig
 from gancompare.objectives import METHODS, WGAN, WGANGP, gradient_penalty, interpolate, per_sample_norm
 
@@ -467,3 +468,20 @@ def test_a_method_of_ones_own_needs_no_more_than_a_row_in_methods(recipe, monkey
     config = RunConfig(method="hinge", recipe=recipe)
     assert (config.method, config.n_critic) == ("hinge", 3)
     assert RunConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(("alone", "passes"), [(True, 1), (False, 2), (None, 2)])
+def test_real_and_fake_share_a_pass_only_where_the_critic_allows_it(alone, passes):
+    class Counting(torch.nn.Module):
+        def forward(self, images):
+            calls.append(len(images))
+            return images.flatten(1).sum(dim=1)
+
+    calls, critic = [], Counting()
+    if alone is not None:
+        critic.scores_each_alone = alone
+    real, fake = torch.rand(3, 1, 2, 2), torch.rand(5, 1, 2, 2)
+    on_real, on_fake = objectives.scores(critic, real, fake)
+    assert torch.equal(on_real, real.sum(dim=(1, 2, 3)))
+    assert torch.equal(on_fake, fake.sum(dim=(1, 2, 3)))
+    assert len(calls) == passes
