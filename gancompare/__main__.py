@@ -1,6 +1,7 @@
 """``python -m gancompare``, also installed as ``gancompare``: parse the command line and call."""
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 
 import gancompare
-from gancompare import evaluation, export, generate, report, runs, study, train
+from gancompare import evaluation, export, generate, report, runs, sensitivity, study, train
 from gancompare.config import FIELDS, MAIN_METHODS, ConfigError, RunConfig, nearest
 from gancompare.data import DataError, cache_directory, data_directories, describe_datasets
 from gancompare.features import EXTRACTORS, FeatureError
@@ -61,6 +62,30 @@ def run_study(options: argparse.Namespace) -> int:
     if not options.no_report and len(failed) < len(outcomes):
         try:
             print(report.build_report(name, options.results, options.reports or options.results.parent / "reports"))
+        except report.ReportError as error:  # the runs are done: not the user's input, and not worth losing them
+            print(f"gancompare: error: {error}", file=sys.stderr)
+            return FAILED
+    return FAILED if failed else DONE
+
+
+def run_sensitivity(options: argparse.Namespace) -> int:
+    fields = {"profile": "sweep"} | given(options)
+    fields.pop("dataset")
+    grid = math.prod(map(len, sensitivity.ARCHITECTURES.values()))
+    if options.architectures > grid:
+        raise ConfigError(f"architectures={options.architectures}: there are {grid}, ask for fewer")
+    counts = (options.seeds, options.architectures, options.architecture_seed)
+    cells = sensitivity.plan(options.dataset, *counts, tuple(options.parts), **fields)
+    if not cells:
+        raise ConfigError(f"parts={options.parts}: none of them can be run on {options.dataset!r}; choose others")
+    outcomes = sensitivity.run(cells, options.name, options.results, options.jobs, not options.no_notebook)
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed:
+        print(f"failed: {outcome.directory}: {outcome.message}", file=sys.stderr)
+    if not options.no_report and len(failed) < len(outcomes):
+        reports = options.reports or options.results.parent / "reports"
+        try:
+            print(report.build_report(options.name, options.results, reports, "06_sensitivity.ipynb"))
         except report.ReportError as error:  # the runs are done: not the user's input, and not worth losing them
             print(f"gancompare: error: {error}", file=sys.stderr)
             return FAILED
@@ -206,6 +231,27 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument("--no-notebook", action="store_true", help="train without Jupyter kernels")
     many.add_argument("--no-report", action="store_true", help="train only")
     add_fields(many, leave_out=("dataset", "method", "seed"))
+
+    sweep = add_command(
+        commands, "sensitivity", run_sensitivity, "vary settings, architectures and number of modes, one cell each"
+    )
+    sweep.add_argument("--name", default="sweep", help="name of the sweep (default: sweep)")
+    sweep.add_argument("--seeds", type=whole_number, default=2, metavar="N", help="seeds 0 to N-1 (default: 2)")
+    sweep.add_argument(
+        "--parts", nargs="+", choices=sensitivity.PARTS, default=list(sensitivity.PARTS), help="(default: all)"
+    )
+    sweep.add_argument(
+        "--architectures", type=whole_number, default=12, metavar="N", help="random ones, one seed each (default: 12)"
+    )
+    sweep.add_argument(
+        "--architecture-seed", type=int, default=0, metavar="N", help="that they are drawn from (default: 0)"
+    )
+    sweep.add_argument("--jobs", type=jobs, default=None, metavar="N", help="runs at a time, or auto (default)")
+    add_places(sweep, "results", "reports")
+    sweep.add_argument("--no-notebook", action="store_true", help="train without Jupyter kernels")
+    sweep.add_argument("--no-report", action="store_true", help="train only")
+    add_fields(sweep, leave_out=("method", "seed"))
+    sweep.set_defaults(dataset="mnist5k")
 
     page = add_command(commands, "report", make_report, "write the HTML report of a study from its results")
     page.add_argument("--study", required=True, help="name of the study")
