@@ -31,7 +31,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     | {"sample_every": 2, "evaluate_every": 2, "checkpoint_every": 2}
     | {"extractor": "random-init", "monitor_images": 64, "evaluation_images": 64, "mode_images": 64},
     # half a minute on a CPU core at 28×28, for the many runs of a sweep; digits are only just readable
-    "sweep": {"generator_steps": 300, "base_channels": 16, "log_every": 50}
+    "sweep": {"generator_steps": 300, "batch_size": 32, "base_channels": 16, "log_every": 50}
     | {"sample_every": 300, "evaluate_every": 50, "checkpoint_every": 300}
     | {"monitor_images": 500, "evaluation_images": 1000},
     # minutes on two CPU cores at 28×28; digits are readable, nothing has converged
