@@ -33,6 +33,21 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
+def overview(study: pd.DataFrame) -> pd.DataFrame:
+    """What was trained, a row per data set and method."""
+    cells = study.rename(columns=lambda name: name.replace("_", " ")).groupby(["dataset", "method"], sort=False)
+    columns = ["num images", "image size", "base channels", "generator steps", "processor"]
+    return cells[columns].first().assign(seeds=cells.size())
+
+
+def distances(scores: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
+    """Of each data set, the name of its primary distance; and that name with what real images score."""
+    if scores.empty:
+        return {}, {}
+    named = scores[scores["primary"]].groupby("dataset")[["label", "floor"]].first()
+    return dict(named["label"]), {name: f"{row.label}; real: {row.floor:.2g}" for name, row in named.iterrows()}
+
+
 def ledger(claims: pd.DataFrame) -> HTML:
     """``claims.ledger``: the verdict of each claim on each data set, and, folded, every part with its numbers."""
     if claims.empty:
