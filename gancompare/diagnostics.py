@@ -104,6 +104,20 @@ def inputs_of_layers(critic: nn.Module, images: tuple[Tensor, ...]) -> Iterator[
             hook.remove()
 
 
+@contextmanager
+def each_scored_apart(critic: nn.Module) -> Iterator[None]:
+    """Within the block, ``objectives.scores`` calls the critic on real and on fake images themselves, not on both."""
+    before = vars(critic).get("scores_each_alone")
+    critic.scores_each_alone = False
+    try:
+        yield
+    finally:
+        if before is None:
+            del critic.scores_each_alone
+        else:
+            critic.scores_each_alone = before
+
+
 def layer_gradient_norms(
     critic: nn.Module, objective: Any, real: Tensor, fake: Tensor, rng: torch.Generator
 ) -> dict[str, float]:
@@ -114,7 +128,7 @@ def layer_gradient_norms(
     points than these and has no part in it. Layers that the critic does not use are left out.
     """
     real, fake = (images.detach().requires_grad_(True) for images in (real, fake))
-    with inputs_of_layers(critic, (real, fake)) as seen:
+    with each_scored_apart(critic), inputs_of_layers(critic, (real, fake)) as seen:
         loss = sum(objective.critic_loss(critic, real, fake, rng).values())
     used = {name: given for name, given in seen.items() if given}
     if not used:

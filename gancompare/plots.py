@@ -229,6 +229,11 @@ def pixel_spread(history: pd.DataFrame, study: pd.DataFrame) -> Figure | None:
     return bands(history, "pixel_std", "pixel spread", (real, "real images"))
 
 
+def critic_slope(history: pd.DataFrame) -> Figure | None:
+    """``bands`` of the mean gradient norm between real and fake images, beside what a penalty aims at."""
+    return bands(history, "critic_gradient_norm", "gradient norm", (1.0, "target of the penalty"), log=True)
+
+
 def gradient_norms(diagnostics: pd.DataFrame) -> Figure | None:
     """Norm of the critic's gradient by its input, a row per data set, a panel per kind of images.
 

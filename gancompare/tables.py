@@ -40,6 +40,12 @@ def overview(study: pd.DataFrame) -> pd.DataFrame:
     return cells[columns].first().assign(seeds=cells.size())
 
 
+def seeds(study: pd.DataFrame) -> tuple[dict[str, int], str]:
+    """Of each data set, how many seeds were trained; and the same in words, for a caption."""
+    found = study.groupby("dataset", sort=False)["seed"].nunique().to_dict()
+    return found, ", ".join(f"{n} seeds of {name}" for name, n in found.items())
+
+
 def distances(scores: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
     """Of each data set, the name of its primary distance; and that name with what real images score."""
     if scores.empty:

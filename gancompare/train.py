@@ -28,7 +28,7 @@ from torchvision.utils import make_grid
 
 from gancompare import diagnostics, evaluation, files, graphs, runs
 from gancompare.config import ConfigError, RunConfig
-from gancompare.data import Dataset, load_dataset, to_uint8, to_unit_range
+from gancompare.data import DataError, Dataset, load_dataset, to_uint8, to_unit_range
 from gancompare.models import Critic, Generator, initialize
 from gancompare.objectives import METHODS
 from gancompare.streams import fixed_latents, stream
@@ -472,9 +472,12 @@ def measure(state: Training) -> tuple[dict[str, float | None], list[diagnostics.
 
 def held_out_images(config: RunConfig) -> Tensor | None:
     """Up to 64 images (uint8) that are not trained on, the same for every run of a seed; None if there are none."""
-    images = load_dataset(config.dataset, config.image_size, config.channels, split="test").images
+    try:
+        images = load_dataset(config.dataset, config.image_size, config.channels, split="test").images
+    except DataError:  # a single image, or no test files: what is measured of the critic needs none to go on
+        return None
     chosen = torch.randperm(len(images), generator=stream(config.seed, "measured/held-out"))[:GRID_IMAGES]
-    return images[chosen] if len(images) else None
+    return images[chosen]
 
 
 @torch.no_grad()
