@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 from torch.nn.grad import conv2d_input
 
-from gancompare.objectives import interpolate, per_sample_norm
+from gancompare.objectives import interpolate
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 POINTS = 5  # on a line from a real to a fake image, ends included
@@ -50,6 +50,14 @@ def distribution(values: Tensor) -> dict[str, float]:
     return dict(zip(QUANTILES, cuts.tolist(), strict=True)) | {"mean": values.mean().item()}
 
 
+def norm_of_each(gradient: Tensor) -> Tensor:
+    """Euclidean norm over all dimensions but the first: (B, ...) -> (B,), in float64.
+
+    Not the penalty's, which is never below 1e-6 so that it can be differentiated: under clipping gradients are smaller.
+    """
+    return torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=torch.float64)
+
+
 # ---- slopes ----
 
 
@@ -57,7 +65,7 @@ def input_gradient_norms(critic: nn.Module, images: Tensor) -> Tensor:
     """Norm of the critic's gradient by its input, an image each: (B, C, H, W) -> (B,)."""
     leaf = images.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(leaf).sum(), leaf)
-    return per_sample_norm(gradient)
+    return norm_of_each(gradient)
 
 
 @torch.no_grad()
@@ -134,9 +142,7 @@ def layer_gradient_norms(
     if not used:
         return {}
     gradients = iter(torch.autograd.grad(loss, [x for given in used.values() for x in given], materialize_grads=True))
-    norms = {
-        name: torch.cat([len(x) * per_sample_norm(next(gradients)) for x in given]) for name, given in used.items()
-    }
+    norms = {name: torch.cat([len(x) * norm_of_each(next(gradients)) for x in given]) for name, given in used.items()}
     return {name: values.mean().item() for name, values in norms.items()}
 
 
@@ -228,4 +234,4 @@ def generator_gradient_norm(critic: nn.Module, objective: Any, fake: Tensor) -> 
     """
     leaf = fake.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(objective.generator_loss(critic, leaf), leaf)
-    return (len(fake) * per_sample_norm(gradient)).mean().item()
+    return (len(fake) * norm_of_each(gradient)).mean().item()
