@@ -259,6 +259,9 @@ def gradient_norms(diagnostics: pd.DataFrame) -> Figure | None:
             axis.set_xlabel("generator steps")
             axis.xaxis.set_major_locator(MaxNLocator(4))
             _log(axis)
+        ends = [axis.get_ylim() for axis in row]
+        for axis in row:  # one scale, so that the three kinds can be compared
+            axis.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
         row[0].set_ylabel("gradient norm")
     _legend(figure)
     return figure
@@ -268,7 +271,7 @@ def critic_layers(diagnostics: pd.DataFrame) -> Figure | None:
     """By layer, from image to score, at each run's last step: norm of the gradient of the critic's loss by what enters
     the layer, and the layer's operator norm. A row per data set; mean over seeds, a band from lowest to highest.
     """
-    quantities = {"layer_gradient_norm": "gradient of the loss by its input", "spectral_norm": "operator norm"}
+    quantities = {"layer_gradient_norm": "gradient of the loss", "spectral_norm": "operator norm"}
     if not any(len(_measured(diagnostics, name)) for name in quantities):
         return None
     last = diagnostics.groupby(["dataset", "method", "seed"])["generator_steps"].transform("max")
@@ -284,7 +287,8 @@ def critic_layers(diagnostics: pd.DataFrame) -> Figure | None:
                 axis.plot(range(len(of)), of["mean"], "o-", color=color(method), markersize=4, label=method)
                 axis.fill_between(range(len(of)), of["min"], of["max"], color=color(method), alpha=0.2, linewidth=0)
             axis.set_title(f"{name}: {title}")
-            axis.set_xticks(range(len(layers)), layers)
+            crowded = {"rotation": 45, "ha": "right"} if len(layers) > 6 else {}
+            axis.set_xticks(range(len(layers)), layers, **crowded)
             axis.set_xlabel("layer, from image to score")
             _log(axis)
     _legend(figure)
@@ -295,10 +299,10 @@ def critic_health(diagnostics: pd.DataFrame) -> Figure | None:
     """Overfitting gap, accuracy and the gradient that reaches the generator over generator steps, a row per data set.
 
     Lines are interquartile means over seeds with 95 % intervals, and each seed where there are too few for one.
-    Dashed: accuracy with held-out images in place of training images.
+    Dashed, without interval: accuracy with held-out images in place of training images.
     """
     panels = {"gap": "gap, training − held-out", "accuracy": "accuracy of the sign"}
-    panels |= {"generator_gradient": "gradient that reaches\nthe generator"}
+    panels |= {"generator_gradient": "gradient at the generator"}
     if not any(len(_measured(diagnostics, name)) for name in panels):
         return None
     datasets = list(diagnostics["dataset"].unique())
@@ -317,9 +321,13 @@ def critic_health(diagnostics: pd.DataFrame) -> Figure | None:
                 0.5, 0.5, "no method here\nscores in logits", ha="center", va="center", transform=row[1].transAxes
             )
         row[0].axhline(0, color="#333333", linestyle=":")
+        row[0].set_ylabel("standard deviations")
+        if _measured(rows_here, "accuracy")["where"].eq("held-out").any():
+            row[1].plot([], [], "--", color="#333333", label="held-out images")
         row[1].set_ylim(0.45 if _least(rows_here, "accuracy") > 0.47 else 0, 1.02)
-        if _least(rows_here, "generator_gradient") > 0:
+        if (least := _least(rows_here, "generator_gradient")) > 0:
             _log(row[2])
+            row[2].set_ylim(bottom=least / 1.3)  # the lower end of an interval may be negative
     _legend(figure)
     return figure
 
@@ -341,13 +349,13 @@ def _by_seed(rows: pd.DataFrame, quantity: str) -> pd.DataFrame:
 
 
 def _over_seeds(axis, values: pd.DataFrame, method: str, line: str = "-") -> None:
-    """The interquartile mean of ``values`` (steps × seeds) while all runs last, with its 95 % interval; each seed where
-    there are too few for an interval or a run ended early."""
+    """The interquartile mean of ``values`` (steps × seeds) while all runs last, with its 95 % interval if ``line`` is
+    solid; each seed where there are too few for an interval or a run ended early."""
     whole = values.dropna()
     found = [statistics.interval(row) for row in whole.to_numpy()]
     center, low, high = ([getattr(each, part) for each in found] for part in ("estimate", "low", "high"))
     axis.plot(whole.index, center, line, color=color(method), linewidth=2, label=method if line == "-" else None)
-    if values.shape[1] >= statistics.MIN_SEEDS:
+    if values.shape[1] >= statistics.MIN_SEEDS and line == "-":
         axis.fill_between(whole.index, low, high, color=color(method), alpha=0.2, linewidth=0)
     if values.shape[1] < statistics.MIN_SEEDS or len(whole) < len(values):
         axis.plot(values, line, color=color(method), linewidth=0.8, alpha=0.6)
