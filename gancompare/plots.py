@@ -238,7 +238,7 @@ def gradient_norms(diagnostics: pd.DataFrame) -> Figure | None:
     """Norm of the critic's gradient by its input, a row per data set, a panel per kind of images.
 
     Line: the median image, a band to the 5 % and 95 % quantiles, both averaged over seeds; thin lines: the median of
-    each seed. Dotted: 1, if a method here has a penalty that aims at it.
+    each seed. Dotted: 1, if a method here has a penalty that aims at it. Dashed: ``diagnostics.lipschitz_estimate``.
     """
     if not len(_measured(diagnostics, "gradient_norm_q50")):
         return None
@@ -253,6 +253,11 @@ def gradient_norms(diagnostics: pd.DataFrame) -> Figure | None:
                 axis.plot(median.index, median, color=color(method), linewidth=2, label=method)
                 axis.fill_between(median.index, low, high, color=color(method), alpha=0.15, linewidth=0)
                 axis.plot(tables["q50"], color=color(method), linewidth=0.7, alpha=0.6)
+                if where == "interpolated":
+                    steepest = _by_seed(rows_here[rows_here["method"] == method], "lipschitz").mean(axis=1)
+                    axis.plot(steepest, "--", color=color(method), linewidth=1.2)
+            if where == "interpolated" and len(_measured(rows_here, "lipschitz")):
+                axis.plot([], [], "--", color="#333333", label="steepest on the lines")
             if any(hasattr(METHODS.get(method), "penalty_weight") for method in rows_here["method"].unique()):
                 axis.axhline(1, color="#333333", linestyle=":", label="target of the penalty")
             axis.set_title(f"{name}: {where} images")

@@ -226,7 +226,7 @@ def slopes(middle, **run):
         for where, k in kinds.items()
         for cut, by in cuts.items()
     }
-    return measured(values, **run)
+    return measured(values | {("lipschitz", "lines"): [7 * middle, 70 * middle]}, **run)
 
 
 def band(axis, x):
@@ -247,7 +247,10 @@ def test_gradient_norms_are_the_median_image_between_its_quantiles():
         assert [line.get_ydata()[0] for line in thin(axis)] == [k, 3 * k]
         assert axis.get_yscale() == "log"
         assert axis.get_ylim() == figure.axes[0].get_ylim()
-    assert legend(figure) == ["gan", "wgan-gp", "target of the penalty"]
+    steepest = [[line for line in axis.lines if line.get_linestyle() == "--"] for axis in figure.axes[:3]]
+    assert [len(lines) for lines in steepest] == [0, 0, 2]  # the line, and an empty one for the legend
+    np.testing.assert_allclose(steepest[2][0].get_ydata(), [14, 140])
+    assert legend(figure) == ["gan", "steepest on the lines", "wgan-gp", "target of the penalty"]
     assert "target of the penalty" not in [line.get_label() for line in figure.axes[0].lines]  # no penalty there
 
 
