@@ -373,10 +373,14 @@ def test_a_finished_run_is_not_trained_again(smoke, tmp_path):
 def test_a_non_finite_loss_ends_the_run_as_diverged(smoke, tmp_path, monkeypatch):
     class Breaks(WGANGP):
         def generator_loss(self, critic, fake):
-            calls.append(1)
-            return super().generator_loss(critic, fake) * (float("nan") if len(calls) == 5 else 1.0)
+            return super().generator_loss(critic, fake) * (float("nan") if len(steps) == 5 else 1.0)
 
-    calls = []
+    def counted(state):
+        steps.append(1)
+        return step(state)
+
+    steps, step = [], train.generator_step  # measuring asks for the loss too, and is not counted
+    monkeypatch.setattr(train, "generator_step", counted)
     monkeypatch.setitem(METHODS, "breaks", Breaks)
     config = smoke(method="breaks", generator_steps=50)
     rows = run(config, tmp_path)
@@ -516,11 +520,11 @@ def test_measures_have_their_closed_forms(smoke, monkeypatch):
     weight = torch.randn(28 * 28, generator=torch.Generator().manual_seed(0))
     state.critic.forward = lambda x: x.flatten(1) @ weight  # its gradient is the weight, everywhere
     state.sampler.forward = lambda z: torch.full((len(z), 1, 28, 28), 0.3)  # a collapsed generator
-    measured = train.measure(state)
+    measured, _ = train.measure(state)
     assert measured["critic_gradient_norm"] == pytest.approx(weight.norm().item(), rel=1e-5)
     assert measured["pixel_std"] == pytest.approx(0, abs=1e-7)
     state.sampler.forward = lambda z: torch.where(torch.arange(len(z)) % 2 == 0, 1.0, -1.0).reshape(-1, 1, 1, 1)
-    assert train.measure(state)["pixel_std"] == pytest.approx(math.sqrt(64 / 63))  # half at 1, half at -1
+    assert train.measure(state)[0]["pixel_std"] == pytest.approx(math.sqrt(64 / 63))  # half at 1, half at -1
 
 
 def test_bf16_trains_on_any_processor(smoke, tmp_path):
