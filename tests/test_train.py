@@ -523,7 +523,8 @@ def test_measures_have_their_closed_forms(smoke, monkeypatch):
     measured, _ = train.measure(state)
     assert measured["critic_gradient_norm"] == pytest.approx(weight.norm().item(), rel=1e-5)
     assert measured["pixel_std"] == pytest.approx(0, abs=1e-7)
-    state.sampler.forward = lambda z: torch.where(torch.arange(len(z)) % 2 == 0, 1.0, -1.0).reshape(-1, 1, 1, 1)
+    halves = torch.where(torch.arange(64) % 2 == 0, 1.0, -1.0).reshape(-1, 1, 1, 1).expand(64, 1, 28, 28)
+    state.sampler.forward = lambda z: halves[: len(z)]
     assert train.measure(state)[0]["pixel_std"] == pytest.approx(math.sqrt(64 / 63))  # half at 1, half at -1
 
 
