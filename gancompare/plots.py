@@ -223,6 +223,149 @@ def bands(
     return figure
 
 
+def pixel_spread(history: pd.DataFrame, study: pd.DataFrame) -> Figure | None:
+    """``bands`` of the pixel spread of one data set's runs, beside that of its real images."""
+    real = study.loc[study["dataset"] == history["dataset"].iloc[0], "real_pixel_std"].iloc[0]
+    return bands(history, "pixel_std", "pixel spread", (real, "real images"))
+
+
+def critic_slope(history: pd.DataFrame) -> Figure | None:
+    """``bands`` of the mean gradient norm between real and fake images, beside what a penalty aims at."""
+    return bands(history, "critic_gradient_norm", "gradient norm", (1.0, "target of the penalty"), log=True)
+
+
+def gradient_norms(diagnostics: pd.DataFrame) -> Figure | None:
+    """Norm of the critic's gradient by its input, a row per data set, a panel per kind of images.
+
+    Line: the median image, a band to the 5 % and 95 % quantiles, both averaged over seeds; thin lines: the median of
+    each seed. Dotted: 1, if a method here has a penalty that aims at it. Dashed: ``diagnostics.lipschitz_estimate``.
+    """
+    if not len(_measured(diagnostics, "gradient_norm_q50")):
+        return None
+    kinds, datasets = ("real", "fake", "interpolated"), list(diagnostics["dataset"].unique())
+    figure, axes = _panels(len(datasets), 3, height=2.7)
+    for row, name in zip(axes, datasets, strict=True):
+        rows_here = diagnostics[diagnostics["dataset"] == name]
+        for axis, where in zip(row, kinds, strict=True):
+            for method, rows in rows_here[rows_here["where"] == where].groupby("method", sort=False):
+                tables = {cut: _by_seed(rows, f"gradient_norm_{cut}") for cut in ("q05", "q50", "q95")}
+                low, median, high = (values.mean(axis=1) for values in tables.values())
+                axis.plot(median.index, median, color=color(method), linewidth=2, label=method)
+                axis.fill_between(median.index, low, high, color=color(method), alpha=0.15, linewidth=0)
+                axis.plot(tables["q50"], color=color(method), linewidth=0.7, alpha=0.6)
+                if where == "interpolated":
+                    steepest = _by_seed(rows_here[rows_here["method"] == method], "lipschitz").mean(axis=1)
+                    axis.plot(steepest, "--", color=color(method), linewidth=1.2)
+            if where == "interpolated" and len(_measured(rows_here, "lipschitz")):
+                axis.plot([], [], "--", color="#333333", label="steepest on the lines")
+            if any(hasattr(METHODS.get(method), "penalty_weight") for method in rows_here["method"].unique()):
+                axis.axhline(1, color="#333333", linestyle=":", label="target of the penalty")
+            axis.set_title(f"{name}: {where} images")
+            axis.set_xlabel("generator steps")
+            axis.xaxis.set_major_locator(MaxNLocator(4))
+            _log(axis)
+        ends = [axis.get_ylim() for axis in row]
+        for axis in row:  # one scale, so that the three kinds can be compared
+            axis.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
+        row[0].set_ylabel("gradient norm")
+    _legend(figure)
+    return figure
+
+
+def critic_layers(diagnostics: pd.DataFrame) -> Figure | None:
+    """By layer, from image to score, at each run's last step: norm of the gradient of the critic's loss by what enters
+    the layer, and the layer's operator norm. A row per data set; mean over seeds, a band from lowest to highest.
+    """
+    quantities = {"layer_gradient_norm": "gradient of the loss", "spectral_norm": "operator norm"}
+    if not any(len(_measured(diagnostics, name)) for name in quantities):
+        return None
+    last = diagnostics.groupby(["dataset", "method", "seed"])["generator_steps"].transform("max")
+    last = diagnostics[diagnostics["generator_steps"] == last]
+    datasets = list(last["dataset"].unique())
+    figure, axes = _panels(len(datasets), 2, width=4.4, height=2.8)
+    for row, name in zip(axes, datasets, strict=True):
+        for axis, (quantity, title) in zip(row, quantities.items(), strict=True):
+            found = _measured(last[last["dataset"] == name], quantity)
+            layers = list(found["where"].unique())
+            for method, rows in found.groupby("method", sort=False):
+                of = rows.groupby("where", sort=False)["value"].agg(["mean", "min", "max"]).reindex(layers)
+                axis.plot(range(len(of)), of["mean"], "o-", color=color(method), markersize=4, label=method)
+                axis.fill_between(range(len(of)), of["min"], of["max"], color=color(method), alpha=0.2, linewidth=0)
+            axis.set_title(f"{name}: {title}")
+            crowded = {"rotation": 45, "ha": "right"} if len(layers) > 6 else {}
+            axis.set_xticks(range(len(layers)), layers, **crowded)
+            axis.set_xlabel("layer, from image to score")
+            _log(axis)
+    _legend(figure)
+    return figure
+
+
+def critic_health(diagnostics: pd.DataFrame) -> Figure | None:
+    """Overfitting gap, accuracy and the gradient that reaches the generator over generator steps, a row per data set.
+
+    Lines are interquartile means over seeds with 95 % intervals, and each seed where there are too few for one.
+    Dashed, without interval: accuracy with held-out images in place of training images.
+    """
+    panels = {"gap": "gap, training − held-out", "accuracy": "accuracy of the sign"}
+    panels |= {"generator_gradient": "gradient at the generator"}
+    if not any(len(_measured(diagnostics, name)) for name in panels):
+        return None
+    datasets = list(diagnostics["dataset"].unique())
+    figure, axes = _panels(len(datasets), 3, height=2.8)
+    for row, name in zip(axes, datasets, strict=True):
+        rows_here = diagnostics[diagnostics["dataset"] == name]
+        for axis, (quantity, title) in zip(row, panels.items(), strict=True):
+            for (method, where), rows in _measured(rows_here, quantity).groupby(["method", "where"], sort=False):
+                dashed = quantity == "accuracy" and where == "held-out"
+                _over_seeds(axis, _by_seed(rows, quantity), method, "--" if dashed else "-")
+            axis.set_title(f"{name}: {title}")
+            axis.set_xlabel("generator steps")
+            axis.xaxis.set_major_locator(MaxNLocator(4))
+        if _measured(rows_here, "accuracy").empty:
+            row[1].text(
+                0.5, 0.5, "no method here\nscores in logits", ha="center", va="center", transform=row[1].transAxes
+            )
+        row[0].axhline(0, color="#333333", linestyle=":")
+        row[0].set_ylabel("standard deviations")
+        if _measured(rows_here, "accuracy")["where"].eq("held-out").any():
+            row[1].plot([], [], "--", color="#333333", label="held-out images")
+        row[1].set_ylim(0.45 if _least(rows_here, "accuracy") > 0.47 else 0, 1.02)
+        if (least := _least(rows_here, "generator_gradient")) > 0:
+            _log(row[2])
+            row[2].set_ylim(bottom=least / 1.3)  # the lower end of an interval may be negative
+    _legend(figure)
+    return figure
+
+
+def _measured(diagnostics: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """The rows of ``quantity`` that hold a number."""
+    if diagnostics.empty:
+        return diagnostics
+    return diagnostics[(diagnostics["quantity"] == quantity) & np.isfinite(diagnostics["value"])]
+
+
+def _least(diagnostics: pd.DataFrame, quantity: str) -> float:
+    return _measured(diagnostics, quantity)["value"].min()  # NaN, above nothing, where there are none
+
+
+def _by_seed(rows: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """``quantity`` by step (index) and seed (columns)."""
+    return _measured(rows, quantity).pivot_table(index="generator_steps", columns="seed", values="value")
+
+
+def _over_seeds(axis, values: pd.DataFrame, method: str, line: str = "-") -> None:
+    """The interquartile mean of ``values`` (steps × seeds) while all runs last, with its 95 % interval if ``line`` is
+    solid; each seed where there are too few for an interval or a run ended early."""
+    whole = values.dropna()
+    found = [statistics.interval(row) for row in whole.to_numpy()]
+    center, low, high = ([getattr(each, part) for each in found] for part in ("estimate", "low", "high"))
+    axis.plot(whole.index, center, line, color=color(method), linewidth=2, label=method if line == "-" else None)
+    if values.shape[1] >= statistics.MIN_SEEDS and line == "-":
+        axis.fill_between(whole.index, low, high, color=color(method), alpha=0.2, linewidth=0)
+    if values.shape[1] < statistics.MIN_SEEDS or len(whole) < len(values):
+        axis.plot(values, line, color=color(method), linewidth=0.8, alpha=0.6)
+
+
 def frontier(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
     """Final FD against training time: a point per run, a panel per data set, and the runs that none beats in both.
 

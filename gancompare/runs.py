@@ -5,6 +5,7 @@
 - ``config.json``: format number, package version, config hash, every ``RunConfig`` field, the data's fingerprint;
 - ``status.json``: running, complete, diverged, interrupted or failed, how far it got, why it stopped, the machine;
 - ``history.csv``: one row per log interval on three clocks;
+- ``diagnostics.csv``: what was measured of the critic on the way, a row per step, quantity and place;
 - ``samples/step*.png``: images from the same latents as training goes on;
 - ``generator.safetensors``: the weights that were sampled (the moving average where there is one);
 - ``best.safetensors``: the same, from where the distance to real images was lowest on the way;
@@ -39,6 +40,7 @@ FORMAT = 1  # raised when a reader of the old format would misread the new one
 PATIENCE = 20.0  # seconds to wait for a run's directory: a killed run's kernel takes a few to notice and end
 GRID_COLUMNS, GRID_PADDING = 8, 2  # of a saved sample grid: 8 × 8 images, this many pixels apart
 CLOCKS = ("generator_steps", "images_seen", "seconds")
+GROWING = ("history.csv", "diagnostics.csv")  # rows are added as a run goes on, and cut where one is resumed
 FINISHED = ("complete", "diverged")  # a diverged run is a result, not a failure
 
 
@@ -178,27 +180,42 @@ def read_config(directory: Path) -> dict[str, Any]:
 
 def append_history(directory: Path, row: dict[str, Any]) -> None:
     """Add one row to ``history.csv``; all rows of a run have the same columns, ``generator_steps`` first."""
-    path = directory / "history.csv"
+    _append(directory / "history.csv", [row])
+
+
+def append_diagnostics(directory: Path, generator_steps: int, found: list[tuple[str, str, float]]) -> None:
+    """Add a row to ``diagnostics.csv`` for each (quantity, where, value) of ``diagnostics.panel``."""
+    columns = ("generator_steps", "quantity", "where", "value")
+    _append(
+        directory / "diagnostics.csv", [dict(zip(columns, (generator_steps, *each), strict=True)) for each in found]
+    )
+
+
+def _append(path: Path, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    columns = list(rows[0])
+    if path.exists():  # begun by a version that knew fewer columns: it goes on with those
+        with open(path, newline="") as file:
+            columns = next(csv.reader(file), columns)
     new = not path.exists()
     with open(path, "a", newline="") as file:
-        writer = csv.DictWriter(file, row, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
         if new:
             writer.writeheader()
-        writer.writerow(row)
+        writer.writerows(rows)
 
 
 def cut_history(directory: Path, generator_steps: int) -> None:
     """Drop rows past ``generator_steps``, and a last line that a kill left unfinished, so that a resume can go on."""
-    path = directory / "history.csv"
-    if not path.exists():
-        return
-    header, *lines = path.read_text(errors="replace").splitlines(keepends=True) or [""]
-    whole = [line for line in lines if re.match(r"\d+,.*\n", line)]
-    kept = [line for line in whole if int(line.split(",", 1)[0]) <= generator_steps]
-    if kept:
-        write_atomically(path, "".join([header, *kept]).encode())
-    else:
-        path.unlink()
+    for path in filter(Path.exists, (directory / name for name in GROWING)):
+        header, *lines = path.read_text(errors="replace").splitlines(keepends=True) or [""]
+        whole = [line for line in lines if re.match(r"\d+,.*\n", line)]
+        kept = [line for line in whole if int(line.split(",", 1)[0]) <= generator_steps]
+        if kept:
+            write_atomically(path, "".join([header, *kept]).encode())
+        else:
+            path.unlink()
 
 
 # the fields that a generator is built from, in the order of its arguments
@@ -279,9 +296,21 @@ def load_study(results: Path, study: str) -> pd.DataFrame:
 
 def load_histories(study: pd.DataFrame) -> pd.DataFrame:
     """The histories of the runs in ``study`` (from ``load_study``) in one long table, with dataset, method and seed."""
+    return _load_rows(study, "history.csv")
+
+
+def load_diagnostics(study: pd.DataFrame) -> pd.DataFrame:
+    """``diagnostics.csv`` of the runs in ``study`` likewise: generator_steps, quantity, where, value.
+
+    Runs from before it was written have none and are left out; empty where no run has one.
+    """
+    return _load_rows(study, "diagnostics.csv")
+
+
+def _load_rows(study: pd.DataFrame, name: str) -> pd.DataFrame:
     tables = []
     for run in study.itertuples():
-        path = run.directory / "history.csv"
+        path = run.directory / name
         if path.exists():
             table = pd.read_csv(path)
             table.insert(0, "dataset", run.dataset)

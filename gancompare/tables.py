@@ -33,6 +33,27 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
+def overview(study: pd.DataFrame) -> pd.DataFrame:
+    """What was trained, a row per data set and method."""
+    cells = study.rename(columns=lambda name: name.replace("_", " ")).groupby(["dataset", "method"], sort=False)
+    columns = ["num images", "image size", "base channels", "generator steps", "processor"]
+    return cells[columns].first().assign(seeds=cells.size())
+
+
+def seeds(study: pd.DataFrame) -> tuple[dict[str, int], str]:
+    """Of each data set, how many seeds were trained; and the same in words, for a caption."""
+    found = study.groupby("dataset", sort=False)["seed"].nunique().to_dict()
+    return found, ", ".join(f"{n} seeds of {name}" for name, n in found.items())
+
+
+def distances(scores: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
+    """Of each data set, the name of its primary distance; and that name with what real images score."""
+    if scores.empty:
+        return {}, {}
+    named = scores[scores["primary"]].groupby("dataset")[["label", "floor"]].first()
+    return dict(named["label"]), {name: f"{row.label}; real: {row.floor:.2g}" for name, row in named.iterrows()}
+
+
 def ledger(claims: pd.DataFrame) -> HTML:
     """``claims.ledger``: the verdict of each claim on each data set, and, folded, every part with its numbers."""
     if claims.empty:

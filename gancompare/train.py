@@ -26,11 +26,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.utils import make_grid
 
-from gancompare import evaluation, files, graphs, runs
+from gancompare import diagnostics, evaluation, files, graphs, runs
 from gancompare.config import ConfigError, RunConfig
-from gancompare.data import Dataset, load_dataset, to_uint8, to_unit_range
+from gancompare.data import DataError, Dataset, load_dataset, to_uint8, to_unit_range
 from gancompare.models import Critic, Generator, initialize
-from gancompare.objectives import METHODS, interpolate, per_sample_norm
+from gancompare.objectives import METHODS
 from gancompare.streams import fixed_latents, stream
 
 GRID_IMAGES = runs.GRID_COLUMNS**2  # images in a sample grid, and in the fixed batch that is measured
@@ -52,6 +52,7 @@ class Training:
     streams: dict[str, torch.Generator]  # random numbers by purpose
     images: Tensor  # uint8 (N, C, H, W), all real images, on the device
     reference: evaluation.Reference | None = None  # what samples are compared with on the way; None: nothing is scored
+    held_out: Tensor | None = None  # uint8, real images that are never trained on, as many as are measured
     best_fd: float = math.inf  # the lowest so far
     generator_steps: int = 0
     images_seen: int = 0  # real images, over all critic steps
@@ -83,6 +84,7 @@ def train(config: RunConfig, directory: Path) -> Iterator[dict[str, Any]]:
         try:
             state = prepare(config, data.images)
             state.reference = evaluation.monitor(config, data, state.device)
+            state.held_out = held_out_images(config)
             sums = resume(state, directory)
             runs.write_status(directory, "running", pid=os.getpid(), machine=machine(state), **clocks(state))
             rows = loop(state, directory, sums)
@@ -138,9 +140,11 @@ def loop(state: Training, directory: Path, sums: dict[str, Tensor]) -> Iterator[
         state.seconds += time.perf_counter() - started
         broken = []
         if row_now:
-            row = clocks(state) | averages(sums, state.objective) | (measure(state) if measure_now else NOT_MEASURED)
+            measured, panel = measure(state) if measure_now else (NOT_MEASURED, [])
+            row = clocks(state) | averages(sums, state.objective) | measured
             sums.clear()
             runs.append_history(directory, row)
+            runs.append_diagnostics(directory, step, panel)
             broken = [name for name, value in row.items() if value is not None and not math.isfinite(value)]
         if (checkpoint_now or sample_now) and not broken and not weights_are_finite(state):
             broken = ["weights"]
@@ -406,7 +410,9 @@ def describe(data: Dataset) -> dict[str, Any]:
 
 # ---- what is written ----
 
-NOT_MEASURED = dict.fromkeys(("fd", "kid", "critic_gradient_norm", "pixel_std", "share_at_clip"))
+NOT_MEASURED = dict.fromkeys(
+    ("fd", "kid", "critic_gradient_norm", "gradient_slope_over_depth", "pixel_std", "share_at_clip")
+)
 
 
 def clocks(state: Training) -> dict[str, Any]:
@@ -434,21 +440,22 @@ def averages(sums: dict[str, Tensor], objective: Any) -> dict[str, float | None]
     return losses | parts | {"wasserstein_estimate": estimate}
 
 
-def measure(state: Training) -> dict[str, float | None]:
+def measure(state: Training) -> tuple[dict[str, float | None], list[diagnostics.Measurement]]:
     """What is measured of the nets as they stand, in eval mode and with streams of its own: training is not disturbed.
 
-    ``critic_gradient_norm``: mean norm of the critic's gradient between real and fake images. ``pixel_std``: standard
-    deviation over 64 images from fixed latents, averaged over pixels, 0 when all images are the same.
-    ``share_at_clip``: of the critic's weights, within 1 % of the bound, where there is one. ``fd`` and ``kid``:
-    distance of ``monitor_images`` samples from as many real images, by the run's extractor.
+    For the history: ``critic_gradient_norm``: mean norm of the critic's gradient between real and fake images.
+    ``gradient_slope_over_depth``: see ``diagnostics.slope_over_depth``. ``pixel_std``: standard deviation over 64
+    images from fixed latents, averaged over pixels, 0 when all images are the same. ``share_at_clip``: of the critic's
+    weights, within 1 % of the bound, where there is one. ``fd`` and ``kid``: distance of ``monitor_images`` samples
+    from as many real images, by the run's extractor. Then ``diagnostics.panel``, computed in float32.
     """
     chosen = torch.randperm(len(state.images), generator=stream(state.config.seed, "measured"))[:GRID_IMAGES]
     real = to_unit_range(state.images[chosen.to(state.device)])
     fake = sample(state)
-    x_hat = interpolate(real, fake[: len(real)], stream(state.config.seed, "measured", state.device))
-    x_hat.requires_grad_(True)
-    with in_eval_mode(state.critic), state.autocast():
-        (gradient,) = torch.autograd.grad(state.critic(x_hat).sum(), x_hat)
+    held_out = None if state.held_out is None else to_unit_range(state.held_out.to(state.device))
+    rng = stream(state.config.seed, "measured", state.device)
+    with in_eval_mode(state.critic):
+        panel = diagnostics.panel(state.critic, state.objective, real, fake[: len(real)], held_out, rng)
     distances = {"fd": None, "kid": None}
     if state.reference is not None:
         count = min(state.config.monitor_images, len(state.reference.features))
@@ -456,10 +463,21 @@ def measure(state: Training) -> dict[str, float | None]:
     clip = getattr(state.objective, "clip", None)
     weights = torch.cat([p.detach().flatten() for p in state.critic.parameters()]) if clip else None
     return distances | {
-        "critic_gradient_norm": per_sample_norm(gradient).mean().item(),
+        "critic_gradient_norm": {(q, where): v for q, where, v in panel}["gradient_norm_mean", "interpolated"],
+        "gradient_slope_over_depth": diagnostics.slope_over_depth(panel),
         "pixel_std": fake.std(dim=0).mean().item(),
         "share_at_clip": (weights.abs() >= 0.99 * clip).float().mean().item() if clip else None,
-    }
+    }, panel
+
+
+def held_out_images(config: RunConfig) -> Tensor | None:
+    """Up to 64 images (uint8) that are not trained on, the same for every run of a seed; None if there are none."""
+    try:
+        images = load_dataset(config.dataset, config.image_size, config.channels, split="test").images
+    except DataError:  # a single image, or no test files: what is measured of the critic needs none to go on
+        return None
+    chosen = torch.randperm(len(images), generator=stream(config.seed, "measured/held-out"))[:GRID_IMAGES]
+    return images[chosen]
 
 
 @torch.no_grad()
@@ -528,8 +546,8 @@ def save_checkpoint(state: Training, directory: Path, sums: dict[str, Tensor]) -
         **clocks(state),
         **{name: getattr(state, name).state_dict() for name in _SAVED},
     }
-    if (directory / "history.csv").exists():
-        files.sync(directory / "history.csv")  # a checkpoint must not outlive the rows before it
+    for path in filter(Path.exists, (directory / name for name in runs.GROWING)):
+        files.sync(path)  # a checkpoint must not outlive the rows before it
     with files.atomic_path(directory / "checkpoint.pt") as temporary:
         torch.save(content, temporary)
     runs.save_generator(directory, state.sampler)

@@ -98,7 +98,7 @@ def test_commands_are_ones_the_program_understands():
     table = table.assign(profile="quick", generator_steps=400)
     rows = claims.ledger(table, *others)
     commands = {n: re.findall(r"`(.+?)`", " ".join(notes)) for n, notes in rows.groupby("number")["note"]}
-    for number in set(range(1, 14)) - {8, 12}:
+    for number in set(range(1, 14)) - {12}:
         assert commands[number]
         for command in commands[number]:
             options = parser().parse_args(shlex.split(command)[1:])
@@ -108,15 +108,14 @@ def test_commands_are_ones_the_program_understands():
             assert (options.datasets, options.seeds, options.generator_steps) == (["mnist"], 6, 400)
             assert set(claims.CLAIMS[number][3]) == set(options.methods)
             assert options.name == "mine"
-    assert not commands[8] + commands[12]
+    assert not commands[12]
 
 
-@pytest.mark.parametrize(("number", "words"), [(8, "layer-wise gradient norms"), (12, "augmentation experiment")])
-def test_what_no_command_can_test_says_what_it_needs(number, words):
-    found, rows = verdicts(study(), number)
+def test_what_no_command_can_test_says_what_it_needs():
+    found, rows = verdicts(study(), 12)
     assert found == {"overall": "not tested"}
     assert rows.loc["overall", "note"].startswith("not tested: needs ")
-    assert words in rows.loc["overall", "note"]
+    assert "augmentation experiment" in rows.loc["overall", "note"]
 
 
 @pytest.mark.parametrize("number", [10, 11])
@@ -375,6 +374,36 @@ def test_gradients_over_depth_where_they_were_measured():
     assert rows.loc["overall", "estimate"] == pytest.approx(0.8, abs=0.1)
     swap = histories.assign(gradient_slope_over_depth=1 / slope)
     assert verdicts((table, scores, swap), 8)[0] == {"overall": "contradicted"}
+    grows = histories.assign(gradient_slope_over_depth=slope.abs())  # decay or growth: both count
+    pd.testing.assert_frame_equal(verdicts((table, scores, grows), 8)[1], rows)
+    mixed = histories["method"].map({"wgan": 0.5, "wgan-gp": 0.5}) + 0.1 * np.sin(
+        7 * histories["seed"] + histories["method"].str.len()
+    )
+    assert verdicts((table, scores, histories.assign(gradient_slope_over_depth=mixed)), 8)[0] == {
+        "overall": "inconclusive"
+    }
+
+
+def test_gradients_over_depth_are_those_of_the_last_measurement():
+    table, scores, histories = study()
+    slope = histories["method"].map({"wgan": 0.9, "wgan-gp": 0.1}) + 0.01 * histories["seed"] ** 2 / 5
+    ended = {"gradient_slope_over_depth": slope.where(histories["generator_steps"] > 0, -99.0)}
+    ended["gradient_slope_over_depth"] = ended["gradient_slope_over_depth"].where(
+        histories["generator_steps"] % 50 == 0
+    )
+    found, rows = verdicts((table, scores, histories.assign(**ended)), 8)
+    assert found == {"overall": "supported"}
+    assert rows.loc["overall", "estimate"] == pytest.approx(0.8, abs=0.1)
+
+
+def test_gradients_over_depth_of_older_runs_are_not_tested_and_what_to_run_is_said():
+    found, rows = verdicts(study(), 8)
+    assert found == {"overall": "not tested"}
+    assert "--methods wgan wgan-gp" in rows.loc["overall", "note"]
+    assert "layer-wise gradient norms" in rows.loc["overall", "note"]
+    table, scores, histories = study()
+    only = histories.assign(gradient_slope_over_depth=np.where(histories["method"] == "wgan", 0.5, NAN))
+    assert verdicts((table, scores, only), 8)[0] == {"overall": "not tested"}
 
 
 def test_estimate_that_converges_and_one_that_does_not():

@@ -128,7 +128,7 @@ def test_02_refuses_a_misspelled_parameter(tmp_path):
 def test_03_compares_the_runs(smoke_study, tmp_path):
     executed = execute(NOTEBOOKS[2], tmp_path / "03.ipynb", study="smoke", results=str(smoke_study))
     shown = text(executed)
-    assert shown.count("<figure>") == 10, shown.count("<figure>")
+    assert shown.count("<figure>") == 13, shown.count("<figure>")
     assert "n_critic" in shown
     assert "ms per step" in shown
 

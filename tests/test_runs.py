@@ -108,6 +108,28 @@ def test_history_is_cut_at_the_checkpoint_and_at_a_torn_line(tmp_path):
     assert history["loss"].tolist() == [0.1, 0.2, 9.0]
 
 
+def test_diagnostics_are_cut_where_the_history_is(tmp_path):
+    for step in (2, 4):
+        runs.append_history(tmp_path, {"generator_steps": step, "loss": 0.0})
+        runs.append_diagnostics(tmp_path, step, [("score", "real", step / 3), ("lipschitz", "lines", 2.0)])
+    with open(tmp_path / "diagnostics.csv", "a") as file:
+        file.write("6,sco")
+    runs.append_diagnostics(tmp_path / "nowhere", 2, [])  # nothing measured, nothing written
+    runs.cut_history(tmp_path, 2)
+    table = pd.read_csv(tmp_path / "diagnostics.csv", float_precision="round_trip")
+    assert list(table.itertuples(index=False, name=None)) == [
+        (2, "score", "real", 2 / 3),
+        (2, "lipschitz", "lines", 2.0),
+    ]
+    assert pd.read_csv(tmp_path / "history.csv")["generator_steps"].tolist() == [2]
+
+
+def test_a_history_begun_with_fewer_columns_goes_on_with_those(tmp_path):
+    (tmp_path / "history.csv").write_text("generator_steps,fd,loss\n1,9.0,0.5\n")
+    runs.append_history(tmp_path, {"generator_steps": 2, "loss": 0.25, "fd": 8.0, "gradient_slope_over_depth": 1.0})
+    assert (tmp_path / "history.csv").read_text() == "generator_steps,fd,loss\n1,9.0,0.5\n2,8.0,0.25\n"
+
+
 @pytest.mark.parametrize("left", ["", "generator_st", "generator_steps,loss\n", "generator_steps,loss\n1"])
 def test_history_with_no_whole_row_starts_anew(tmp_path, left):
     (tmp_path / "history.csv").write_text(left)
@@ -196,6 +218,18 @@ def test_load_study_has_a_row_per_run_and_load_histories_a_long_table(tmp_path):
     histories = runs.load_histories(study)
     assert len(histories) == 4
     assert histories.loc[histories["seed"] == 1, "loss"].tolist() == [1.0, 1.0]
+
+
+def test_diagnostics_are_one_long_table_without_the_runs_that_have_none(tmp_path):
+    make_run(tmp_path, method="gan")  # of a version that did not measure this
+    assert runs.load_diagnostics(runs.load_study(tmp_path, "s")).empty
+    directory = make_run(tmp_path, method="wgan", seed=1)
+    runs.append_diagnostics(directory, 2, [("score", "real", 0.5)])
+    table = runs.load_diagnostics(runs.load_study(tmp_path, "s"))
+    assert table.to_dict("records") == [
+        {"dataset": "mnist5k", "method": "wgan", "seed": 1}
+        | {"generator_steps": 2, "quantity": "score", "where": "real", "value": 0.5}
+    ]
 
 
 def test_a_missing_study_lists_those_there_are(tmp_path):

@@ -77,3 +77,21 @@ def test_comparison_has_intervals_and_only_the_best_in_bold():
 def test_nothing_to_compare_is_said():
     assert "Nothing was scored" in tables.comparison(pd.DataFrame(), {}).data
     assert "No claim" in tables.ledger(pd.DataFrame()).data
+
+
+def test_overview_counts_the_seeds_of_each_data_set_and_method():
+    shared = {"num_images": 10, "image_size": 28, "base_channels": 4, "generator_steps": 9, "processor": "P"}
+    cells = [("a", "gan", 0), ("a", "gan", 1), ("a", "wgan", 0), ("b", "gan", 3)]
+    study = pd.DataFrame([shared | {"dataset": d, "method": m, "seed": s} for d, m, s in cells])
+    assert tables.overview(study)["seeds"].to_dict() == {("a", "gan"): 2, ("a", "wgan"): 1, ("b", "gan"): 1}
+    assert tables.overview(study).loc[("a", "gan"), "num images"] == 10
+    assert tables.seeds(study) == ({"a": 2, "b": 1}, "2 seeds of a, 1 seeds of b")
+
+
+def test_distances_are_named_by_the_primary_extractor_with_the_floor():
+    rows = [("a", True, "FD-classifier", 0.514), ("a", False, "FD-pixel-pca", 9.0), ("b", True, "FID", 2.0)]
+    scores = pd.DataFrame(rows, columns=["dataset", "primary", "label", "floor"])
+    labels, beside = tables.distances(scores)
+    assert labels == {"a": "FD-classifier", "b": "FID"}
+    assert beside == {"a": "FD-classifier; real: 0.51", "b": "FID; real: 2"}
+    assert tables.distances(pd.DataFrame()) == ({}, {})

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from gancompare import runs, streams, train
@@ -235,6 +236,50 @@ def test_drawing_and_measuring_do_not_move_training(smoke, tmp_path):
     assert_same_bits(weights(tmp_path / "rarely"), weights(tmp_path / "often"))
 
 
+@pytest.mark.parametrize(
+    "fields", [{"method": "wgan-gp"}, {"method": "gan", "critic_norm": "batch"}, {"critic_norm": "spectral"}], ids=str
+)
+def test_a_run_whose_critic_is_measured_ends_in_the_same_bits(smoke, tmp_path, monkeypatch, fields):
+    run(smoke(**fields), tmp_path / "measured")
+    nothing = [("gradient_norm_mean", "interpolated", 0.0)]
+    monkeypatch.setattr(train.diagnostics, "panel", lambda *arguments: nothing)
+    run(smoke(**fields), tmp_path / "not")
+    assert len(pd.read_csv(tmp_path / "measured" / "diagnostics.csv")) > 2 * 20
+    assert len(pd.read_csv(tmp_path / "not" / "diagnostics.csv")) == 2
+    assert_same_bits(weights(tmp_path / "measured"), weights(tmp_path / "not"))
+    one, other = (torch.load(tmp_path / d / "checkpoint.pt", weights_only=True) for d in ("measured", "not"))
+    assert_same_bits(one["critic"], other["critic"])
+
+
+def test_what_is_measured_of_the_critic_stands_in_both_files(smoke, tmp_path):
+    run(smoke(method="wgan"), tmp_path)
+    history = pd.read_csv(tmp_path / "history.csv").dropna(subset="gradient_slope_over_depth")
+    found = pd.read_csv(tmp_path / "diagnostics.csv")
+    assert history["generator_steps"].tolist() == [2, 4]
+    mean = found[(found["quantity"] == "gradient_norm_mean") & (found["where"] == "interpolated")]["value"]
+    np.testing.assert_allclose(history["critic_gradient_norm"], mean, rtol=1e-12)
+    for step, slope in zip((2, 4), history["gradient_slope_over_depth"], strict=True):
+        norms = found[(found["quantity"] == "layer_gradient_norm") & (found["generator_steps"] == step)]["value"]
+        np.testing.assert_allclose(np.polyfit(range(len(norms)), np.log(norms), 1)[0], slope, rtol=1e-9)
+    assert {"real", "fake", "held-out"} == set(found.loc[found["quantity"] == "score", "where"])
+
+
+def test_held_out_images_are_not_trained_on_and_do_not_depend_on_the_method(smoke):
+    one, other = (train.held_out_images(smoke(method=method)) for method in ("gan", "wgan"))
+    assert torch.equal(one, other)
+    trained = prepared(smoke()).images
+    assert len(one) == 3  # a tenth of 30
+    assert not any(torch.equal(a, b) for a in one for b in trained)
+
+
+def test_a_single_image_leaves_none_to_hold_out_and_can_be_trained_on(tmp_path):
+    Image.new("RGB", (28, 28), "red").save(tmp_path / "image.png")
+    config = RunConfig(profile="smoke", dataset=str(tmp_path), image_size=28, extractor="none")
+    assert train.held_out_images(config) is None
+    assert len(run(config, tmp_path / "run")) == 4
+    assert "held-out" not in (tmp_path / "run" / "diagnostics.csv").read_text()
+
+
 def test_the_global_random_state_plays_no_part(smoke, tmp_path):
     torch.manual_seed(1)
     run(smoke(), tmp_path / "one")
@@ -267,6 +312,10 @@ def test_an_interrupted_run_resumes_to_the_same_bits(smoke, tmp_path, fields):
     assert_same_bits(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
     whole, parts = (pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("whole", "parts"))
     pd.testing.assert_frame_equal(whole, parts)
+    whole, parts = ((tmp_path / name / "diagnostics.csv").read_text() for name in ("whole", "parts"))
+    assert whole == parts
+    steps = [line.split(",")[0] for line in whole.splitlines()[1:]]
+    assert list(dict.fromkeys(steps)) == ["2", "4", "6", "8", "10", "12"]  # evaluate_every=2
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process with SIGKILL")
@@ -324,10 +373,14 @@ def test_a_finished_run_is_not_trained_again(smoke, tmp_path):
 def test_a_non_finite_loss_ends_the_run_as_diverged(smoke, tmp_path, monkeypatch):
     class Breaks(WGANGP):
         def generator_loss(self, critic, fake):
-            calls.append(1)
-            return super().generator_loss(critic, fake) * (float("nan") if len(calls) == 5 else 1.0)
+            return super().generator_loss(critic, fake) * (float("nan") if len(steps) == 5 else 1.0)
 
-    calls = []
+    def counted(state):
+        steps.append(1)
+        return step(state)
+
+    steps, step = [], train.generator_step  # measuring asks for the loss too, and is not counted
+    monkeypatch.setattr(train, "generator_step", counted)
     monkeypatch.setitem(METHODS, "breaks", Breaks)
     config = smoke(method="breaks", generator_steps=50)
     rows = run(config, tmp_path)
@@ -467,11 +520,12 @@ def test_measures_have_their_closed_forms(smoke, monkeypatch):
     weight = torch.randn(28 * 28, generator=torch.Generator().manual_seed(0))
     state.critic.forward = lambda x: x.flatten(1) @ weight  # its gradient is the weight, everywhere
     state.sampler.forward = lambda z: torch.full((len(z), 1, 28, 28), 0.3)  # a collapsed generator
-    measured = train.measure(state)
+    measured, _ = train.measure(state)
     assert measured["critic_gradient_norm"] == pytest.approx(weight.norm().item(), rel=1e-5)
     assert measured["pixel_std"] == pytest.approx(0, abs=1e-7)
-    state.sampler.forward = lambda z: torch.where(torch.arange(len(z)) % 2 == 0, 1.0, -1.0).reshape(-1, 1, 1, 1)
-    assert train.measure(state)["pixel_std"] == pytest.approx(math.sqrt(64 / 63))  # half at 1, half at -1
+    halves = torch.where(torch.arange(64) % 2 == 0, 1.0, -1.0).reshape(-1, 1, 1, 1).expand(64, 1, 28, 28)
+    state.sampler.forward = lambda z: halves[: len(z)]
+    assert train.measure(state)[0]["pixel_std"] == pytest.approx(math.sqrt(64 / 63))  # half at 1, half at -1
 
 
 def test_bf16_trains_on_any_processor(smoke, tmp_path):
