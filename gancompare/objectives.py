@@ -73,6 +73,7 @@ class WGANGP:
 
     n_critic: int = 5
     penalty_weight: float = 10.0
+    one_sided_penalty: bool = False
     wasserstein = True
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
@@ -80,7 +81,7 @@ class WGANGP:
         return {
             "real": -on_real.mean(),
             "fake": on_fake.mean(),
-            "penalty": self.penalty_weight * gradient_penalty(critic, real, fake, rng),
+            "penalty": self.penalty_weight * gradient_penalty(critic, real, fake, rng, self.one_sided_penalty),
         }
 
     def generator_loss(self, critic: nn.Module, fake: Tensor) -> Tensor:
@@ -121,6 +122,7 @@ class GANGP:
 
     n_critic: int = 5
     penalty_weight: float = 10.0
+    one_sided_penalty: bool = False
     wasserstein = False
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
@@ -128,7 +130,7 @@ class GANGP:
         return {
             "real": softplus(-on_real).mean(),
             "fake": softplus(on_fake).mean(),
-            "penalty": self.penalty_weight * gradient_penalty(critic, real, fake, rng),
+            "penalty": self.penalty_weight * gradient_penalty(critic, real, fake, rng, self.one_sided_penalty),
         }
 
     def generator_loss(self, critic: nn.Module, fake: Tensor) -> Tensor:
@@ -159,14 +161,18 @@ def scores(critic: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tenso
     return critic(real), critic(fake)
 
 
-def gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
+def gradient_penalty(
+    critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator, one_sided: bool = False
+) -> Tensor:
     """E[(||grad D(x_hat)||_2 - 1)^2] over one x_hat per sample (Gulrajani et al. 2017, §4), a 0-dim tensor.
 
+    ``one_sided`` penalises norms above 1 only: E[max(0, ||grad D(x_hat)||_2 - 1)^2] ("Two-sided penalty", ibid.).
     The result is differentiable with respect to the critic's parameters, and to nothing else.
     """
     x_hat = interpolate(real, fake, rng).requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(x_hat).sum(), x_hat, create_graph=True)
-    return (per_sample_norm(gradient) - 1).square().mean()
+    excess = per_sample_norm(gradient) - 1
+    return (excess.clamp_min(0) if one_sided else excess).square().mean()
 
 
 def interpolate(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:

@@ -169,7 +169,7 @@ def parts_ms(config: RunConfig, images: Tensor, steps: int, with_penalty: bool) 
         constrain = laps.timed("optimizer", type(state.objective).constrain)
         patches.enter_context(mock.patch.object(type(state.objective), "constrain", constrain))
         if not with_penalty:
-            zero = lambda critic, real, fake, rng: torch.zeros((), device=state.device)  # noqa: E731
+            zero = lambda *_: torch.zeros((), device=state.device)  # noqa: E731
             patches.enter_context(mock.patch.object(objectives, "gradient_penalty", zero))
         for _ in range(1 + steps):
             laps.spent.clear()

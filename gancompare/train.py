@@ -298,8 +298,9 @@ def prepare(config: RunConfig, images: Tensor) -> Training:
     """
     device = choose_device(config.device)
     with torch.random.fork_rng(devices=[]):  # constructors draw weights that `initialize` replaces
-        generator = Generator(config.image_size, config.channels, config.latent_dim, config.base_channels)
-        critic = Critic(config.image_size, config.channels, config.base_channels, config.critic_norm)
+        size, inner = (config.image_size, config.channels), (config.activation, config.extra_layers)
+        generator = Generator(*size, config.latent_dim, config.base_channels, config.generator_norm, *inner)
+        critic = Critic(*size, config.base_channels, config.critic_norm, *inner)
     initialize(generator, stream(config.seed, "generator"))
     initialize(critic, stream(config.seed, "critic"))
     generator, critic = (net.to(device, memory_format=torch.channels_last) for net in (generator, critic))
