@@ -4,6 +4,7 @@ Data, nets and the fixed generator follow Gulrajani et al. 2017, §3, and their 
 those that train on images: nothing here asks which one it was given.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ from gancompare.streams import stream
 
 LATENT_DIM = 2
 BATCH = 128
-LEARNING_RATE = 1e-3  # ten times the papers' rate, for a tenth of their steps; betas as in the recipe `shared`
+LEARNING_RATE = 1e-3  # ten times that of WGAN-GP's images: hundreds of steps have to do here
+BETAS = (0.5, 0.9)
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def mlp(inputs: int, outputs: int, width: int, depth: int, rng: torch.Generator)
     """
     sizes = [inputs, *[width] * depth]
     layers: list[nn.Module] = []
-    for before, after in zip(sizes, sizes[1:], strict=False):
+    for before, after in itertools.pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
     net = nn.Sequential(*layers, nn.Linear(sizes[-1], outputs))
     for layer in net[::2]:
@@ -89,7 +91,7 @@ def mlp_critic(width: int, depth: int, rng: torch.Generator) -> nn.Sequential:
 
 
 def _adam(net: nn.Module) -> torch.optim.Adam:
-    return torch.optim.Adam(net.parameters(), lr=LEARNING_RATE, betas=(0.0, 0.9), fused=True)
+    return torch.optim.Adam(net.parameters(), lr=LEARNING_RATE, betas=BETAS, fused=True)
 
 
 def _critic_step(objective, critic, optimizer, real: Tensor, fake: Tensor, rng: torch.Generator) -> None:
@@ -334,7 +336,7 @@ def deep_critics(
 
 
 def against_the_paper(critics: list[DeepCritic], penalised: str) -> pd.DataFrame:
-    """A line per arm: the law of the gradient over depth, the weights at the extremes, and whether both are the paper's.
+    """A line per arm: the gradient's law over depth, the weights at the extremes, and whether both are the paper's.
 
     ``factor`` (median; lowest and highest of the seeds) is ``factor_per_layer``. The law is "grows" or "decays", from
     the score towards the input, where the fitted line says so by more than a factor of ten over the whole depth in
