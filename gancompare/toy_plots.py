@@ -1,5 +1,7 @@
 """The figures of the 2-D toys, in the style of ``plots``. Runs are keyed by (method, seed); every seed is drawn."""
 
+import base64
+import html
 import io
 from collections.abc import Sequence
 
@@ -185,3 +187,12 @@ def gif(pictures: Sequence[Image.Image], milliseconds: int = 350) -> bytes:
     buffer = io.BytesIO()
     small[0].save(buffer, "GIF", save_all=True, append_images=small[1:], duration=lengths, loop=0, optimize=True)
     return buffer.getvalue()
+
+
+def animation(pictures: Sequence[Image.Image], caption: str, alt: str) -> str:
+    """A ``<figure>`` with the moving pictures inside, so that no file stands beside the page."""
+    data = base64.b64encode(gif(pictures)).decode()
+    return (
+        f'<figure><img src="data:image/gif;base64,{data}" alt="{html.escape(alt, quote=True)}" style="max-width:100%">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )

@@ -370,3 +370,16 @@ def against_the_paper(critics: list[DeepCritic], penalised: str) -> pd.DataFrame
             | {"weights_as_published": pushed == clipped}
         )
     return pd.DataFrame(lines)
+
+
+def verdict(table: pd.DataFrame) -> str:
+    """The lines of ``against_the_paper`` as a Markdown list that says where they agree with what was published."""
+    said = {True: "as published", False: "**not** as published"}
+    return "\n".join(
+        f"- {row.arm}: towards the input the gradient {row.law.replace('neither', 'neither grows nor decays')}"
+        f" (×{row.factor:.3g} per layer, {row.lowest:.3g} to {row.highest:.3g} over {row.seeds} seeds,"
+        f" R² ≥ {math.floor(100 * row.r_squared) / 100:.2f}): {said[row.law_as_published]}."
+        f" Weights at the extremes: {row.extreme_at_start:.1%} after the first step, {row.extreme_at_end:.1%} at the"
+        f" end: {said[row.weights_as_published]}."
+        for row in table.itertuples()
+    )

@@ -1,3 +1,4 @@
+import base64
 import io
 
 import numpy as np
@@ -64,3 +65,7 @@ def test_the_animation_has_a_frame_per_snapshot(runs):
     assert animation.n_frames == len(pictures) == 3
     assert animation.info["loop"] == 0
     assert len(data) < 1_000_000
+    shown = toy_plots.animation(pictures, "a < b", 'a "word"')
+    assert base64.b64encode(data).decode() in shown
+    assert "a &lt; b</figcaption>" in shown
+    assert 'alt="a &quot;word&quot;"' in shown

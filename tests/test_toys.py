@@ -182,6 +182,12 @@ class TestDepth:
         assert table["law_as_published"].tolist() == [True, True, False, True]
         assert table["weights_as_published"].tolist() == [True, False, False, True]
         assert table["seeds"].tolist() == [2] * 4
+        grows, _, flat_arm, penalty = toys.verdict(table.reset_index()).splitlines()
+        assert grows.startswith("- grows: towards the input the gradient grows (×2 per layer, 2 to 2 over 2 seeds")
+        assert grows.endswith("25.0% after the first step, 50.0% at the end: as published.")
+        assert flat_arm.count("**not** as published") == 2
+        assert penalty.count(" as published") == 2
+        assert "**not**" not in penalty
 
     def test_seeds_that_disagree_have_no_law(self):
         critics = [toys.DeepCritic("a", seed, f ** np.arange(12.0), np.ones(2), 0) for seed, f in enumerate((0.5, 2))]
