@@ -77,13 +77,15 @@ def over_steps(runs: dict[tuple[str, int], toys.ToyRun]) -> Figure:
     axes[0, 3].axhline(1, color=DATA, linestyle="--")
     axes[0, 2].set_ylim(bottom=0)
     axes[0, 3].set_yscale("symlog", linthresh=1)
+    axes[0, 3].yaxis.set_major_locator(FixedLocator([-100, -10, -1, 0, 1, 10, 100]))
+    axes[0, 3].yaxis.set_major_formatter("{x:g}")
     for axis, title in zip(
         axes[0],
         (
             f"modes recovered on\n{first.toy}",
             "share of samples\nof high quality",
             "exact Wasserstein-1\ndistance to fresh data",
-            "critic's estimate / exact\n(dotted: as it is; solid: / Lipschitz)",
+            "critic's estimate / exact;\nsolid: also / Lipschitz",
         ),
         strict=True,
     ):

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from gancompare.objectives import interpolate, per_sample_norm
+from gancompare.objectives import METHODS, interpolate, per_sample_norm
 from gancompare.streams import stream
 
 LATENT_DIM = 2
@@ -90,6 +90,12 @@ def mlp_critic(width: int, depth: int, rng: torch.Generator) -> nn.Sequential:
     return critic
 
 
+def objective_named(method: str, penalty_weight: float):
+    """The objective of that name, with this weight where it has a penalty."""
+    of = METHODS[method]
+    return of(penalty_weight=penalty_weight) if "penalty_weight" in of.__dataclass_fields__ else of()
+
+
 def _adam(net: nn.Module) -> torch.optim.Adam:
     return torch.optim.Adam(net.parameters(), lr=LEARNING_RATE, betas=BETAS, fused=True)
 
@@ -111,11 +117,16 @@ def noisy(name: str, count: int, rng: torch.Generator) -> Tensor:
 
 
 def fit_critic(objective, toy: str, seed: int, steps: int, width: int = 128, depth: int = 3) -> nn.Sequential:
-    """A critic (B, 2) -> (B,) after ``steps`` steps of ``objective`` on the data against ``noisy`` data."""
+    """A critic (B, 2) -> (B,) after ``steps`` steps of ``objective`` on the data against ``noisy`` data.
+
+    The learning rate falls linearly towards 0, so that the critic settles: a full step of Adam is as long as the
+    smallest clip in use and would throw weights from one end of their range into the middle.
+    """
     rng, data = stream(seed, "interpolation"), stream(seed, "data")
     critic = mlp_critic(width, depth, stream(seed, "weights"))
     optimizer = _adam(critic)
-    for _ in range(steps):
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - step / steps)
         _critic_step(objective, critic, optimizer, sample(toy, BATCH, data), noisy(toy, BATCH, data), rng)
     return critic
 
