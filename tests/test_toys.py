@@ -169,10 +169,9 @@ class TestDepth:
         """Norms and weights made up: one arm grows, one decays, one is flat though clipped, one is penalised."""
         flat, depth = np.array([0.1, -0.1, 0.05, 0.0]), np.arange(12)
         made = [("grows", 2.0), ("decays", 0.5), ("flat", 1.01), ("penalty", 0.95)]
+        weights = {"grows": np.array([0.1, -0.1, 0.1, 0.0])}
         critics = [
-            toys.DeepCritic(
-                arm, seed, factor ** -(depth + seed), flat, extreme_at_start=0.25 if arm == "grows" else 0.5
-            )
+            toys.DeepCritic(arm, seed, factor ** -(depth + seed), weights.get(arm, flat), extreme_at_start=0.5)
             for arm, factor in made
             for seed in range(2)
         ]
@@ -181,10 +180,11 @@ class TestDepth:
         assert table["law"].tolist() == ["grows", "decays", "neither", "neither"]
         assert table["law_as_published"].tolist() == [True, True, False, True]
         assert table["weights_as_published"].tolist() == [True, False, False, True]
+        assert table["pushed"].tolist() == [True, False, False, False]
         assert table["seeds"].tolist() == [2] * 4
         grows, _, flat_arm, penalty = toys.verdict(table.reset_index()).splitlines()
         assert grows.startswith("- grows: towards the input the gradient grows (×2 per layer, 2 to 2 over 2 seeds")
-        assert grows.endswith("25.0% after the first step, 50.0% at the end: as published.")
+        assert grows.endswith("50.0% before training, 75.0% after it (more than before): as published.")
         assert flat_arm.count("**not** as published") == 2
         assert penalty.count(" as published") == 2
         assert "**not**" not in penalty
