@@ -221,6 +221,7 @@ def train_toy(
     """
     generator = mlp(LATENT_DIM, 2, width, 3, stream(seed, "generator weights"))
     critic = mlp_critic(width, 3, stream(seed, "critic weights"))
+    objective.constrain(critic)
     of_generator, of_critic = _adam(generator), _adam(critic)
     data, latents, rng = (stream(seed, purpose) for purpose in ("data", "latents", "interpolation"))
     fresh, z = sample(toy, count, held := stream(seed, "evaluation")), torch.randn(count, LATENT_DIM, generator=held)
