@@ -6,7 +6,7 @@ those that train on images: nothing here asks which one it was given.
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -90,10 +90,10 @@ def mlp_critic(width: int, depth: int, rng: torch.Generator) -> nn.Sequential:
     return critic
 
 
-def objective_named(method: str, penalty_weight: float):
-    """The objective of that name, with this weight where it has a penalty."""
-    of = METHODS[method]
-    return of(penalty_weight=penalty_weight) if "penalty_weight" in of.__dataclass_fields__ else of()
+def objective_named(method: str, clip: float, penalty_weight: float):
+    """The objective of that name with those of the two settings that it has."""
+    of, given = METHODS[method], {"clip": clip, "penalty_weight": penalty_weight}
+    return of(**{field.name: given[field.name] for field in fields(of) if field.name in given})
 
 
 def _adam(net: nn.Module) -> torch.optim.Adam:

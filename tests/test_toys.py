@@ -26,6 +26,12 @@ def linear_critic(slope=SLANT):
     return nn.Sequential(layer, nn.Flatten(0))
 
 
+def test_an_objective_takes_the_settings_that_it_has():
+    assert toys.objective_named("gan", 0.1, 2.0) == METHODS["gan"]()
+    assert toys.objective_named("wgan", 0.1, 2.0) == METHODS["wgan"](clip=0.1)
+    assert toys.objective_named("gan-gp", 0.1, 2.0) == METHODS["gan-gp"](penalty_weight=2.0)
+
+
 class TestData:
     def test_eight_gaussians_lie_on_a_circle(self, rng):
         centres = toys.TOYS["8gaussians"].centres
