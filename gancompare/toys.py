@@ -317,8 +317,10 @@ def gradients_by_layer(objective, critic: nn.Module, real: Tensor, fake: Tensor,
 def factor_per_layer(norms: np.ndarray) -> tuple[float, float]:
     """What one layer further from the score multiplies the gradient with, and R² of that exponential law.
 
-    A least-squares line through log(norm) over the layer's number.
+    A least-squares line through log(norm) over the layer's number; both NaN where some layer has no gradient at all.
     """
+    if not (norms > 0).all():
+        return math.nan, math.nan
     log, layer = np.log(norms), np.arange(len(norms))
     slope, _ = np.polyfit(layer, log, 1)
     return float(np.exp(-slope)), float(np.corrcoef(layer, log)[0, 1] ** 2)
@@ -354,9 +356,10 @@ def against_the_paper(critics: list[DeepCritic], penalised: str) -> pd.DataFrame
 
     ``factor`` (median; lowest and highest of the seeds) is ``factor_per_layer``. The law is "grows" or "decays", from
     the score towards the input, where the fitted line says so by more than a factor of ten over the whole depth in
-    every seed with R² of at least 0.9; else "neither". Published: one of the two under clipping, neither in the arm
-    ``penalised``; and under clipping only, most weights at the extremes. ``pushed``: in every seed more of them are
-    there at the end than at the start, where the clip of the initial weights alone put some.
+    every seed with R² of at least 0.9; "vanishes" where a layer has no gradient at all, as when all its ReLUs are off;
+    else "neither". Published: one of the first two under clipping, neither in the arm ``penalised``; and under clipping
+    only, most weights at the extremes. ``pushed``: in every seed more of them are there at the end than at the start,
+    where the clip of the initial weights alone put some.
     """
     table = pd.DataFrame(
         {
@@ -374,13 +377,14 @@ def against_the_paper(critics: list[DeepCritic], penalised: str) -> pd.DataFrame
         straight = (seeds["r_squared"] >= 0.9).all()
         law = "grows" if straight and (seeds["change"] > 10).all() else "neither"
         law = "decays" if straight and (seeds["change"] < 0.1).all() else law
+        law = "vanishes" if seeds["factor"].isna().any() else law
         factor, clipped = seeds["factor"], arm != penalised
         pushed = (seeds["extreme_at_end"] > seeds["extreme_at_start"]).all()
         gathered = (seeds["extreme_at_end"] > 0.5).all()
         lines.append(
             {"arm": arm, "seeds": len(seeds), "factor": factor.median(), "lowest": factor.min()}
             | {"highest": factor.max(), "r_squared": seeds["r_squared"].min(), "law": law}
-            | {"law_as_published": (law != "neither") == clipped}
+            | {"law_as_published": law in (("grows", "decays") if clipped else ("neither",))}
             | seeds[["extreme_at_start", "extreme_at_end"]].mean().to_dict()
             | {"pushed": pushed, "weights_as_published": gathered == clipped}
         )
@@ -394,7 +398,7 @@ def verdict(table: pd.DataFrame) -> str:
     return "\n".join(
         f"- {row.arm}: towards the input the gradient {row.law.replace('neither', 'neither grows nor decays')}"
         f" (×{row.factor:.3g} per layer, {row.lowest:.3g} to {row.highest:.3g} over {row.seeds} seeds,"
-        f" R² ≥ {math.floor(100 * row.r_squared) / 100:.2f}): {said[row.law_as_published]}."
+        f" R² ≥ {np.floor(100 * row.r_squared) / 100:.2f}): {said[row.law_as_published]}."
         f" Weights at the extremes: {row.extreme_at_start:.1%} before training, {row.extreme_at_end:.1%} after it"
         f" ({by[row.pushed]}): {said[row.weights_as_published]}."
         for row in table.itertuples()

@@ -195,6 +195,13 @@ class TestDepth:
         assert penalty.count(" as published") == 2
         assert "**not**" not in penalty
 
+    def test_a_layer_without_gradient_is_no_law(self):
+        dead = toys.DeepCritic("p", 0, np.array([0.0, 1, 1]), np.ones(2), 1)
+        table = toys.against_the_paper([dead], "p")
+        assert table["law"].item() == "vanishes"
+        assert not table["law_as_published"].item()
+        assert "the gradient vanishes (×nan" in toys.verdict(table)
+
     def test_seeds_that_disagree_have_no_law(self):
         critics = [toys.DeepCritic("a", seed, f ** np.arange(12.0), np.ones(2), 0) for seed, f in enumerate((0.5, 2))]
         assert toys.against_the_paper(critics, "p")["law"].item() == "neither"
