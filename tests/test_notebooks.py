@@ -16,7 +16,8 @@ from gancompare.config import FIELDS, RunConfig
 
 NOTEBOOKS = sorted((Path(gancompare.__file__).parent.parent / "notebooks").glob("*.ipynb"))
 WHERE = {"study", "results"}  # parameters that say where a run is kept, not what it is
-OTHER = {"01_objectives": {"methods"}, "06_sensitivity": {"tiny"}}
+TOY = {"methods", "toy", "seeds", "critic_steps", "width", "deep_steps"}
+OTHER = {"01_objectives": TOY, "06_sensitivity": {"tiny"}}
 
 
 def code(notebook):
@@ -72,12 +73,16 @@ def test_parameters_of_02_match_the_types_of_their_fields():
 
 
 def test_01_shows_the_code_that_trains(tmp_path):
-    executed = execute(NOTEBOOKS[0], tmp_path / "01.ipynb", methods="gan gan-gp")
+    tiny = {"seeds": 1, "generator_steps": 2, "critic_steps": 2, "width": 4, "deep_steps": 1}
+    executed = execute(NOTEBOOKS[0], tmp_path / "01.ipynb", methods="gan gan-gp", **tiny)
     shown = text(executed)
     assert "class GANGP" in shown
     assert "class WGAN:" not in shown
     values = re.search(r"penalty (\S+), closed form (\S+)", shown)
     assert float(values[1]) == pytest.approx(float(values[2]), rel=1e-5)  # float32
+    assert shown.count("<figure>") == shown.count("alt=") == 7
+    assert shown.count("image/gif;base64") == 1
+    assert shown.count("towards the input the gradient") == 4
 
 
 def test_the_protocol_of_the_readme_is_the_one_of_the_report():
