@@ -126,4 +126,11 @@ def test_bad_runs_are_refused(make_run, tmp_path, capsys):  # noqa: F811
     assert "no last generator weights" in message(make_run(tmp_path / "a", weights=False))
     (tmp_path / "b").mkdir()
     assert "not finite" in message(make_run(tmp_path / "b", scale=float("inf")))
+    (tmp_path / "c").mkdir()
+    (make_run(tmp_path / "c") / "generator.safetensors").write_bytes(b"\xff" * 100)
+    assert "cannot be read" in message(tmp_path / "c")
+    (tmp_path / "d").mkdir()
+    newer = make_run(tmp_path / "d") / "config.json"
+    newer.write_text(newer.read_text().replace('"format": 1', '"format": 99'))
+    assert "update gancompare" in message(tmp_path / "d")
     assert not (tmp_path / "x").exists()
