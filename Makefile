@@ -7,7 +7,7 @@ STUDY    ?= $(PROFILE)
 DATASETS ?= mnist5k
 METHODS  ?= gan wgan wgan-gp
 SEEDS    ?= 2
-JOBS     ?= auto
+JOBS     ?=
 OPTIONS  ?=
 
 RUN := .venv/bin/python -m
@@ -17,7 +17,7 @@ READY := .venv/.ready
 
 study: $(READY)
 	@$(RUN) gancompare study --name $(STUDY) --datasets $(DATASETS) --methods $(METHODS) --seeds $(SEEDS) \
-		--profile $(PROFILE) --jobs $(JOBS) $(OPTIONS)
+		--profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS)) $(OPTIONS)
 
 report: $(READY)
 	@$(RUN) gancompare report --study $(STUDY)

@@ -1,6 +1,7 @@
 """``python -m gancompare``, also installed as ``gancompare``: parse the command line and call."""
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 
 import gancompare
-from gancompare import evaluation, export, generate, report, runs, study, train
+from gancompare import evaluation, export, generate, report, runs, sensitivity, study, train
 from gancompare.config import FIELDS, MAIN_METHODS, ConfigError, RunConfig, nearest
 from gancompare.data import DataError, cache_directory, data_directories, describe_datasets
 from gancompare.features import EXTRACTORS, FeatureError
@@ -54,13 +55,42 @@ def run_study(options: argparse.Namespace) -> int:
     fields = given(options)
     name = options.name or fields.get("profile", FIELDS["profile"].metadata["default"])
     configs = study.plan(options.datasets, options.methods, range(options.seeds), **fields)
-    outcomes = study.run_study(configs, name, options.results, options.jobs, not options.no_notebook)
+    outcomes = study.run_study(configs, name, options.results, chosen_jobs(options, configs), not options.no_notebook)
+    return conclude(options, outcomes, name, "03_compare.ipynb")
+
+
+def run_sensitivity(options: argparse.Namespace) -> int:
+    fields = {"profile": "sweep"} | given(options)
+    fields.pop("dataset")
+    grid = math.prod(map(len, sensitivity.ARCHITECTURES.values()))
+    if options.architectures > grid:
+        raise ConfigError(f"architectures={options.architectures}: there are {grid}, ask for fewer")
+    counts = (options.seeds, options.architectures, options.architecture_seed)
+    cells = sensitivity.plan(options.dataset, *counts, tuple(options.parts), **fields)
+    if not cells:
+        raise ConfigError(f"parts={options.parts}: none of them can be run on {options.dataset!r}; choose others")
+    jobs = chosen_jobs(options, [config for configs in cells.values() for config in configs])
+    outcomes = sensitivity.run(cells, options.name, options.results, jobs, not options.no_notebook)
+    return conclude(options, outcomes, options.name, "06_sensitivity.ipynb")
+
+
+def chosen_jobs(options: argparse.Namespace, configs: list[RunConfig]) -> int | None:
+    if options.jobs != "auto":
+        return options.jobs
+    from gancompare import bench  # brings torch's counter of operations, which every other command would wait for
+
+    return bench.best_jobs(configs)
+
+
+def conclude(options: argparse.Namespace, outcomes: list[study.Outcome], name: str, notebook: str) -> int:
+    """Name the failed runs, and write the report that ``notebook`` is; returns the exit code."""
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
         print(f"failed: {outcome.directory}: {outcome.message}", file=sys.stderr)
     if not options.no_report and len(failed) < len(outcomes):
+        reports = options.reports or options.results.parent / "reports"
         try:
-            print(report.build_report(name, options.results, options.reports or options.results.parent / "reports"))
+            print(report.build_report(name, options.results, reports, notebook))
         except report.ReportError as error:  # the runs are done: not the user's input, and not worth losing them
             print(f"gancompare: error: {error}", file=sys.stderr)
             return FAILED
@@ -120,11 +150,10 @@ def list_datasets(options: argparse.Namespace) -> int:
 
 def show_info(options: argparse.Namespace) -> int:
     device = train.choose_device("auto")
-    cuda = device.type == "cuda"
     lines = {
         "gancompare": gancompare.__version__,
         "torch": torch.__version__,
-        "device": f"{device} ({torch.cuda.get_device_name() if cuda else train.processor_name()})",
+        "device": f"{device} ({train.device_name(device)})",
         "precision": "bf16" if train.choose_bf16("auto", device) else "float32",
         "threads": f"{torch.get_num_threads()} of {study.usable_cores()} cores",
         "jobs in a study": study.automatic_jobs(1000, torch.cuda.device_count()),
@@ -138,7 +167,7 @@ def show_info(options: argparse.Namespace) -> int:
 
 
 def benchmark(options: argparse.Namespace) -> int:
-    from gancompare import bench  # brings torch's counter of operations, which every other command would wait for
+    from gancompare import bench
 
     fields = {"device": options.device, "precision": options.precision}
     sizes = {28: {"channels": 1, "base_channels": 32}, 64: {"channels": 3, "base_channels": 64}}
@@ -202,11 +231,33 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument(
         "--seeds", type=whole_number, default=2, metavar="N", help="seeds 0 to N-1 for every cell (default: 2)"
     )
-    many.add_argument("--jobs", type=jobs, default=None, metavar="N", help="runs at a time, or auto (default)")
+    jobs_help = "runs at a time, or auto: measured once on this machine (default: one per core, or per GPU)"
+    many.add_argument("--jobs", type=jobs_or_auto, metavar="N", help=jobs_help)
     add_places(many, "results", "reports")
     many.add_argument("--no-notebook", action="store_true", help="train without Jupyter kernels")
     many.add_argument("--no-report", action="store_true", help="train only")
     add_fields(many, leave_out=("dataset", "method", "seed"))
+
+    sweep = add_command(
+        commands, "sensitivity", run_sensitivity, "vary settings, architectures and number of modes, one cell each"
+    )
+    sweep.add_argument("--name", default="sweep", help="name of the sweep (default: sweep)")
+    sweep.add_argument("--seeds", type=whole_number, default=2, metavar="N", help="seeds 0 to N-1 (default: 2)")
+    sweep.add_argument(
+        "--parts", nargs="+", choices=sensitivity.PARTS, default=list(sensitivity.PARTS), help="(default: all)"
+    )
+    sweep.add_argument(
+        "--architectures", type=whole_number, default=12, metavar="N", help="random ones, one seed each (default: 12)"
+    )
+    sweep.add_argument(
+        "--architecture-seed", type=int, default=0, metavar="N", help="that they are drawn from (default: 0)"
+    )
+    sweep.add_argument("--jobs", type=jobs_or_auto, metavar="N", help=jobs_help)
+    add_places(sweep, "results", "reports")
+    sweep.add_argument("--no-notebook", action="store_true", help="train without Jupyter kernels")
+    sweep.add_argument("--no-report", action="store_true", help="train only")
+    add_fields(sweep, leave_out=("method", "seed"))
+    sweep.set_defaults(dataset="mnist5k")
 
     page = add_command(commands, "report", make_report, "write the HTML report of a study from its results")
     page.add_argument("--study", required=True, help="name of the study")
@@ -309,8 +360,8 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
-def jobs(text: str) -> int | None:
-    return None if text == "auto" else whole_number(text)
+def jobs_or_auto(text: str) -> int | str:
+    return text if text == "auto" else whole_number(text)
 
 
 if __name__ == "__main__":

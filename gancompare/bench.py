@@ -8,35 +8,34 @@ many runs costs apart from training.
 import contextlib
 import json
 import math
+import multiprocessing.process
 import statistics
-import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
-from gancompare import evaluation, graphs, objectives, runs, study, train
+from gancompare import evaluation, graphs, runs, study, train
 from gancompare.config import MAIN_METHODS, RunConfig
-from gancompare.data import load_dataset
+from gancompare.data import cache_directory, load_dataset
+from gancompare.files import write_atomically
+from gancompare.profiling import PARTS, flops, matmul_ceiling, peak_memory, shares, synchronize
 from gancompare.streams import stream
-from gancompare.train import Training, iteration, prepare, processor_name
+from gancompare.train import Training, device_name, iteration, prepare
 
 if TYPE_CHECKING:  # a run starts faster without it
     from matplotlib.figure import Figure
 
-IMAGES = 2048  # random images; their content does not change the time
-PARTS = ("data", "critic", "penalty", "generator", "optimizer", "logging")
+IMAGES = 2048  # random ones
 _PART_COLORS = ("#999999", "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7")
 
 
@@ -113,6 +112,7 @@ def textbook(state: Training) -> Iterator[tuple[float, float]]:
 
 def ours(state: Training) -> Iterator[None]:
     """The package's loop, one generator step per ``next``, with the losses read every ``log_every`` steps."""
+    train.keep_freed_memory()
     sums: dict[str, Tensor] = {}
     while True:
         iteration(state, sums)
@@ -127,251 +127,183 @@ LOOPS = {"textbook": textbook, "ours": ours}
 QUALITY = ("seconds", "steps", "fd")  # what time_to_quality says of either loop
 
 
+# ---- loops in processes of their own ----
+
+
+@dataclass
+class Worker:
+    """A loop in a process of its own, as a user would run it: it shares neither memory nor settings with another."""
+
+    process: multiprocessing.process.BaseProcess
+    pipe: Connection
+    about: dict[str, Any] = field(default_factory=dict)  # see ``serve``
+
+    def ask(self, what: str, amount: float) -> None:
+        self.pipe.send((what, amount))
+
+    def answer(self) -> tuple[int, float]:
+        """Steps made and seconds taken. Raises RuntimeError if the process has died, as it does out of memory."""
+        try:
+            return self.pipe.recv()
+        except EOFError:
+            self.process.join()
+            raise RuntimeError(f"a timed process ended with exit code {self.process.exitcode}") from None
+
+
+@contextlib.contextmanager
+def workers(names: Sequence[str], config: RunConfig, threads: int) -> Iterator[list[Worker]]:
+    """A process with ``threads`` threads for each of the loops ``names``, warmed up one after another."""
+    context, started = multiprocessing.get_context("spawn"), []
+    try:
+        for name in names:
+            near, far = context.Pipe()
+            process = context.Process(target=serve, args=(far, name, config, threads), daemon=True)
+            process.start()
+            far.close()
+            started.append(Worker(process, near))
+            started[-1].about = started[-1].answer()
+        yield started
+    finally:
+        for worker in started:
+            worker.process.terminate()
+        for worker in started:
+            worker.process.join()
+
+
+def serve(pipe: Connection, name: str, config: RunConfig, threads: int) -> None:
+    """Warm the loop ``name`` up, say what that took, then make steps on request: ("steps", n) or ("seconds", s)."""
+    torch.set_num_threads(threads)
+    with peak_memory(train.choose_device(config.device)) as memory:
+        state = prepare(config, random_images(config))
+        loop = LOOPS[name](state)
+        captured = name == "ours" and state.capture is not None
+        for _ in range(graphs.EAGER_STEPS + 1 if captured else 2):
+            next(loop)
+    graph = captured and state.capture.graph is not None
+    pipe.send({"memory": memory["bytes"], "memory_of": memory["of"], "cuda_graph": graph})
+    while True:
+        what, amount = pipe.recv()
+        steps, started = 0, time.perf_counter()
+        while steps < amount if what == "steps" else time.perf_counter() - started < amount:
+            next(loop)
+            steps += 1
+        pipe.send((steps, time.perf_counter() - started))
+
+
+def random_images(config: RunConfig) -> Tensor:
+    """uint8 (IMAGES, C, H, W); their content does not change the time."""
+    shape = (IMAGES, config.channels, config.image_size, config.image_size)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=stream(0, "bench"))
+
+
+def throughput(config: RunConfig, jobs: int, threads: int, seconds: float) -> float:
+    """Generator steps per second of ``jobs`` runs of ours at a time, together, each with ``threads`` threads."""
+    with workers(["ours"] * jobs, config, threads) as started:
+        for worker in started:
+            worker.ask("seconds", seconds)
+        return sum(steps / took for steps, took in [worker.answer() for worker in started])
+
+
+def best_jobs(configs: list[RunConfig], seconds: float = 10.0, report: Callable[[str], None] = print) -> int:
+    """How many of ``configs`` to run at a time on this machine: what gives the most generator steps per second.
+
+    Measured with the longest run, at 1, 2, 4, … up to one per core (on GPUs: up to eight per GPU), where memory
+    allows; then remembered in the cache, for the number of threads decides the last bits of a result on a CPU.
+    """
+    config = max(configs, key=study.cost)
+    device = train.choose_device(config.device)
+    gpus = torch.cuda.device_count() if device.type == "cuda" else 0
+    most = study.automatic_jobs(len(configs), gpus, per_gpu=8)
+    nets = f"{config.method} {config.image_size}×{config.image_size}×{config.channels} width {config.base_channels}"
+    key = f"{device_name(device)}, torch {torch.__version__}, {nets}, batch {config.batch_size}, up to {most}"
+    path = cache_directory() / "jobs.json"
+    try:
+        known = json.loads(path.read_text())
+    except (OSError, ValueError):
+        known = {}
+    if key not in known:
+        rates = {}
+        for jobs in sorted({most, *(2**k for k in range(most.bit_length()))}):
+            try:
+                rates[jobs] = throughput(config, jobs, max(1, study.usable_cores() // jobs), seconds)
+            except RuntimeError:  # out of memory, most likely; more at a time would be, too
+                break
+            report(f"measuring this machine: {jobs} at a time make {rates[jobs]:.2f} generator steps/s ({nets})")
+        known[key] = max(rates, key=rates.get, default=1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(known, indent=1).encode())
+    return known[key]
+
+
 def compare(
     configs: list[RunConfig], rounds: int = 5, steps: int = 1, report: Callable[[str], None] = print
 ) -> pd.DataFrame:
     """Time both loops in turn (textbook, ours, textbook, ours, …), ``rounds`` times ``steps`` generator steps each.
 
-    A row per config. Of either loop: ``_ms`` (median per generator step), ``_steps_per_s``, ``_images_per_s`` (real
-    images) and ``_memory_mb`` (see ``peak_memory``). ``ratio``: median of the ratios of neighbouring timings, with its
-    lowest and highest value. ``gflop``: of one generator step of ours (``flops``); ``ceiling_tflops``: the device's
-    fastest matmul (``matmul_ceiling``); ``ceiling_share``: the part of it that ours reaches. ``share_``: of ours' time
-    by part (``shares``). Then device, precision, threads, and whether a CUDA graph was replayed.
+    A row per config. Of either loop, in a process of its own: ``_ms`` (median per generator step), ``_steps_per_s``,
+    ``_images_per_s`` (real images) and ``_memory_mb`` (see ``peak_memory``). ``ratio``: median of the ratios of
+    neighbouring timings, with its lowest and highest value. ``study_jobs`` runs of ours at a time make
+    ``study_steps_per_s`` together, ``study_ratio`` times as many as one textbook loop with all cores. ``gflop``: of one
+    generator step of ours (``flops``); ``ceiling_tflops``: the device's fastest matmul (``matmul_ceiling``);
+    ``ceiling_share``: the part of it that ours reaches. ``share_``: of ours' time by part (``shares``). Then device,
+    precision, threads, and whether a CUDA graph was replayed.
     """
     rows: list[dict] = []
     ceilings: dict[bool, float] = {}
     for config in configs:
-        shape = (IMAGES, config.channels, config.image_size, config.image_size)
-        images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=stream(0, "bench"))
-        states, memory, loops = {}, {}, {}
-        for name, loop in LOOPS.items():
-            with peak_memory(train.choose_device(config.device)) as memory[name]:
-                states[name] = prepare(config, images)
-                loops[name] = loop(states[name])
-                captured = name == "ours" and states[name].capture is not None
-                for _ in range(graphs.EAGER_STEPS + 1 if captured else 1):
-                    next(loops[name])
-        state = states["ours"]
-        times: dict[str, list[float]] = {name: [] for name in loops}
-        for turn in range(1 + rounds):
-            for name, loop in loops.items():
-                started = time.perf_counter()
-                for _ in range(steps):
-                    next(loop)
-                if turn:  # the first turn warms up caches and kernels
-                    times[name].append((time.perf_counter() - started) / steps)
+        device = train.choose_device(config.device)
+        times: dict[str, list[float]] = {name: [] for name in LOOPS}
+        with workers(list(LOOPS), config, torch.get_num_threads()) as started:
+            about = {name: worker.about for name, worker in zip(LOOPS, started, strict=True)}
+            for _ in range(rounds):
+                for name, worker in zip(LOOPS, started, strict=True):
+                    worker.ask("steps", steps)
+                    made, took = worker.answer()
+                    times[name].append(took / made)
         ratios = [slow / fast for slow, fast in zip(times["textbook"], times["ours"], strict=True)]
-        if state.bf16 not in ceilings:
-            ceilings[state.bf16] = matmul_ceiling(state.device, state.bf16)
+        median = {name: statistics.median(values) for name, values in times.items()}
+        gpus = torch.cuda.device_count() if device.type == "cuda" else 0
+        jobs = study.automatic_jobs(1000, gpus)
+        together = throughput(config, jobs, max(1, study.usable_cores() // jobs), rounds * steps * median["ours"])
+        bf16 = train.choose_bf16(config.precision, device)
+        ceilings[bf16] = max(ceilings.get(bf16, 0.0), matmul_ceiling(device, bf16))  # a busy moment hides it
         row = {"method": config.method, "image_size": config.image_size, "base_channels": config.base_channels}
-        for name in loops:
-            median = statistics.median(times[name])
+        for name in LOOPS:
             row |= {
-                f"{name}_ms": 1000 * median,
-                f"{name}_steps_per_s": 1 / median,
-                f"{name}_images_per_s": config.n_critic * config.batch_size / median,
-                f"{name}_memory_mb": memory[name]["bytes"] / 1e6,
+                f"{name}_ms": 1000 * median[name],
+                f"{name}_steps_per_s": 1 / median[name],
+                f"{name}_images_per_s": config.n_critic * config.batch_size / median[name],
+                f"{name}_memory_mb": about[name]["memory"] / 1e6,
             }
         row |= {"ratio": statistics.median(ratios), "ratio_low": min(ratios), "ratio_high": max(ratios)}
-        operations = flops(config, images)
+        row |= {"study_jobs": jobs, "study_steps_per_s": together, "study_ratio": together * median["textbook"]}
+        operations = flops(config, random_images(config))
         row["gflop"] = operations / 1e9
-        row["ceiling_tflops"] = ceilings[state.bf16] / 1e12
-        row["ceiling_share"] = operations / statistics.median(times["ours"]) / ceilings[state.bf16]
-        row |= {f"share_{part}": share for part, share in shares(config, images).items()}
+        row["ceiling_share"] = operations / median["ours"] / ceilings[bf16]
+        row |= {f"share_{part}": share for part, share in shares(config, random_images(config)).items()}
         rows.append(
             row
             | {
-                "memory_of": memory["ours"]["of"],
-                "device": torch.cuda.get_device_name() if state.device.type == "cuda" else processor_name(),
-                "precision": "bf16" if state.bf16 else "float32",
+                "memory_of": about["ours"]["memory_of"],
+                "device": device_name(device),
+                "precision": "bf16" if bf16 else "float32",
                 "threads": torch.get_num_threads(),
-                "cuda_graph": state.capture is not None and state.capture.graph is not None,
+                "cuda_graph": about["ours"]["cuda_graph"],
                 "torch": torch.__version__,
+                "rounds": rounds,
+                "batch_size": config.batch_size,
             }
         )
         report(
             "{method} {image_size}×{image_size}: {textbook_ms:.1f} ms to {ours_ms:.1f} ms a generator step, "
-            "ratio {ratio:.2f}, {ceiling_share:.0%} of the matmul ceiling".format(**rows[-1])
+            "ratio {ratio:.2f}, in a study {study_ratio:.2f}, {ceiling_share:.0%} of the matmul ceiling".format(
+                **rows[-1]
+            )
         )
-    return pd.DataFrame(rows)
-
-
-def synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def flops(config: RunConfig, images: Tensor) -> int:
-    """Floating-point operations of one generator step of ours with its critic steps: matmuls and convolutions, forward
-    and backward, the penalty's second derivative among them; a multiply-add counts 2. Counted, not computed.
-    """
-    state = eager(config, images)
-    counter = FlopCounterMode(display=False)
-    # Counts by module come from hooks that torch.autograd.grad, in a penalty, refuses; the total needs none.
-    counter.mod_tracker = contextlib.nullcontext()
-    counter.mod_tracker.parents = {"Global"}
-    with counter:
-        iteration(state, {})
-    return counter.get_total_flops()
-
-
-def matmul_ceiling(device: torch.device, bf16: bool, sizes: tuple[int, ...] = (), repeats: int = 5) -> float:
-    """Operations per second of the fastest of some square matmuls in the precision of training.
-
-    In float32 on a GPU they may use TF32, as convolutions do.
-    """
-    sizes = sizes or ((4096, 8192) if device.type == "cuda" else (1024, 2048))
-    allowed = torch.get_float32_matmul_precision()
-    best = 0.0
-    try:
-        if device.type == "cuda":
-            torch.set_float32_matmul_precision("high")
-        for size in sizes:
-            a, b = (torch.ones(size, size, device=device, dtype=torch.bfloat16 if bf16 else None) for _ in range(2))
-            out = a @ b
-            for _ in range(repeats):
-                synchronize(device)
-                started = time.perf_counter()
-                torch.matmul(a, b, out=out)
-                synchronize(device)
-                best = max(best, 2 * size**3 / (time.perf_counter() - started))
-    finally:
-        torch.set_float32_matmul_precision(allowed)
-    return best
-
-
-@contextlib.contextmanager
-def peak_memory(device: torch.device) -> Iterator[dict[str, Any]]:
-    """``bytes`` that the work within takes at its peak beyond what was in use before, and ``of`` what; filled at exit.
-
-    On a GPU: what torch allocated there. On Linux: resident memory of the process, whose high-water mark is reset
-    first. Elsewhere that mark cannot be reset, so work that needs less than earlier work shows 0.
-    """
-    used: dict[str, Any] = {}
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        yield used
-        used |= {"bytes": torch.cuda.max_memory_allocated(device) - before, "of": "allocated on the GPU (torch.cuda)"}
-        return
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark VmHWM to VmRSS
-        mark, before, of = (lambda: status_bytes("VmHWM")), status_bytes("VmRSS"), "resident growth (VmHWM)"
-    except (OSError, StopIteration):
-        mark, before, of = high_water, high_water(), "resident growth (ru_maxrss)"
-    yield used
-    used |= {"bytes": max(0, mark() - before), "of": of}
-
-
-def status_bytes(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
-
-
-def high_water() -> int:
-    import resource  # not on Windows
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-# ---- where the time goes ----
-
-
-@dataclass
-class Laps:
-    """A stopwatch with one hand: at any time exactly one part is running."""
-
-    device: torch.device
-    spent: Counter = field(default_factory=Counter)
-    part: str = "critic"
-    since: float = 0.0
-
-    def switch(self, part: str) -> str:
-        """Let ``part`` run from now on; returns the one that ran."""
-        synchronize(self.device)
-        now, before = time.perf_counter(), self.part
-        self.spent[before] += now - self.since
-        self.part, self.since = part, now
-        return before
-
-    def timed(self, part: str, function: Callable) -> Callable:
-        """``function``, with its time given to ``part`` and not to the part that called it."""
-
-        def run(*arguments, **named):
-            before = self.switch(part)
-            try:
-                return function(*arguments, **named)
-            finally:
-                self.switch(before)
-
-        return run
-
-
-def shares(config: RunConfig, images: Tensor, steps: int = 2) -> dict[str, float]:
-    """Share of an iteration's time by part, from timers around the functions that ``train.iteration`` calls.
-
-    The generator's forward pass counts as generator also where it makes fakes for the critic. The penalty is the
-    difference to critic steps whose penalty is replaced by a zero, since one backward pass serves the whole loss.
-    Optimizer: zero_grad, step, clipping and the moving average. Logging: the sums of the losses, and reading them every
-    ``log_every`` steps. On a GPU the parts run eagerly here, each waited for.
-    """
-    full = parts_ms(config, images, steps, with_penalty=True)
-    penalty = 0.0
-    if hasattr(objectives.METHODS[config.method], "penalty_weight"):
-        penalty = max(0.0, full["critic"] - parts_ms(config, images, steps, with_penalty=False)["critic"])
-    full["critic"] -= penalty
-    full["penalty"] = penalty
-    total = sum(full.values())
-    return {part: full[part] / total for part in PARTS}
-
-
-def parts_ms(config: RunConfig, images: Tensor, steps: int, with_penalty: bool) -> Counter:
-    """Median milliseconds per generator step by part; see ``shares``."""
-    state, sums, laps = eager(config, images), {}, Laps(train.choose_device(config.device))
-    inside = {
-        "data": [(train, "next_indices"), (train, "real_images")],
-        "generator": [(train, "generator_step"), (state.generator, "forward")],
-        "optimizer": [
-            *((optimizer, name) for optimizer in optimizers(state) for name in ("zero_grad", "step")),
-            *((train, name) for name in ("set_learning_rates", "update_average")),
-        ],
-        "logging": [(train, "accumulate"), (train, "averages")],
-    }
-    rounds: list[Counter] = []
-    with contextlib.ExitStack() as patches:
-        for part, places in inside.items():
-            for owner, name in places:
-                timed = laps.timed(part, getattr(owner, name))
-                patches.enter_context(mock.patch.object(owner, name, timed))
-        constrain = laps.timed("optimizer", type(state.objective).constrain)
-        patches.enter_context(mock.patch.object(type(state.objective), "constrain", constrain))
-        if not with_penalty:
-            zero = lambda critic, real, fake, rng: torch.zeros((), device=state.device)  # noqa: E731
-            patches.enter_context(mock.patch.object(objectives, "gradient_penalty", zero))
-        for _ in range(1 + steps):
-            laps.spent.clear()
-            laps.switch("critic")
-            laps.spent.clear()
-            iteration(state, sums)
-            laps.switch("critic")
-            rounds.append(laps.spent.copy())
-        laps.spent.clear()
-        train.averages(sums, state.objective)
-        reading = laps.spent["logging"] / config.log_every
-    median = {part: 1000 * statistics.median(r[part] for r in rounds[1:]) for part in PARTS}  # the first warms up
-    median["logging"] += 1000 * reading
-    return Counter(median)
-
-
-def optimizers(state: Training) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
-    return state.critic_optimizer, state.generator_optimizer
-
-
-def eager(config: RunConfig, images: Tensor) -> Training:
-    """A fresh state whose iterations are not captured, so that what happens within them can be seen."""
-    state = prepare(config, images)
-    state.capture = None
-    return state
+    table = pd.DataFrame(rows)
+    table["ceiling_tflops"] = [ceilings[precision == "bf16"] / 1e12 for precision in table["precision"]]
+    table["ceiling_share"] = table["gflop"] / table["ours_ms"] / table["ceiling_tflops"]
+    return table
 
 
 # ---- time to quality ----
@@ -459,7 +391,12 @@ def summary(table: pd.DataFrame) -> str:
     key = ["method", "image_size"]
     speed = [f"{loop}_{what}" for what in ("ms", "steps_per_s", "images_per_s") for loop in LOOPS]
     bounds = ["gflop", "ceiling_tflops", "ceiling_share", "textbook_memory_mb", "ours_memory_mb"]
-    blocks = [key + speed + ["ratio", "ratio_low", "ratio_high"], key + bounds, key + [f"share_{p}" for p in PARTS]]
+    study = ["study_jobs", "study_steps_per_s", "study_ratio"]
+    blocks = [
+        key + speed + ["ratio", "ratio_low", "ratio_high", *study],
+        key + bounds,
+        key + [f"share_{p}" for p in PARTS],
+    ]
     first = table.iloc[0]
     about = f"{first.device}, {first.precision}, {first.threads} threads, torch {first.torch}"
     if "quality_threshold" in table:

@@ -8,7 +8,7 @@ error: k parts have intervals at level 1 − (1 − level)/k. It is supported on
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from scipy import stats
 from gancompare import statistics
 from gancompare.ranking import (
     BY_FEATURES,
+    DECIDED,
     LOWER,
     MAIN,
     NAMES,
@@ -34,6 +35,7 @@ from gancompare.ranking import (
     ordering,
     outcomes,
     overall,
+    paired,
     rank,
     rows_of,
     shared_level,
@@ -43,6 +45,10 @@ from gancompare.statistics import MIN_SEEDS, Interval
 
 CONVERGED = 0.9  # the share of its maximum that an estimate must have lost to count as "gone to 0"
 WEIGHT_SCALE = 0.02  # standard deviation of initial weights
+MARKED = 1.25  # the factor by which final / lowest FD must change to change markedly
+STEADY = 1.02  # of final / lowest FD: a run below it did not fall back
+LEDGER = ["number", "claim", "source", "dataset", "part", "quantity", "effect", "estimate", "low", "high"]
+LEDGER += ["no_effect", "n", "verdict", "note"]
 
 
 # ---- from histories to values ---------------------------------------------------------------------------------------
@@ -262,13 +268,82 @@ def loss_beside_penalty(table, scores, histories, level) -> list[Part]:
     return ordering(finals(scores, "fd"), (("wgan-gp", "gan-gp"),), level)
 
 
+# ---- of a sweep: (settings, level) → parts ---------------------------------------------------------------------------
+
+
+def settings_change(settings: pd.DataFrame, level: float) -> list[Part]:
+    """By how much final / lowest FD changes, up or down, between the base and the setting that changes it most.
+
+    The claim wants a factor above MARKED for every field and method. The interval is that of the largest of the
+    changes: if those of all settings hold at once, so does that from their largest lower to their largest upper end.
+    """
+    cases = [("n_critic", "wgan"), ("n_critic", "wgan-gp"), ("clip", "wgan"), ("penalty_weight", "wgan-gp")]
+    return [_largest_change(settings, *case, shared_level(level, len(cases))) for case in cases]
+
+
+def _largest_change(settings: pd.DataFrame, field: str, method: str, level: float) -> Part:
+    label = f"largest change of final / lowest FD by {field.replace('_', ' ')}, {name(method)}"
+    rows = settings[(settings["field"] == field) & (settings["method"] == method)].dropna(subset="instability")
+    values = {v: dict(zip(of["seed"], of["instability"], strict=True)) for v, of in rows.groupby("value")}
+    base = [*rows.loc[rows["is_base"].astype(bool), "value"].unique()]
+    others = [value for value in values if value not in base]
+    if not base or not others:
+        return Part(label, note="no runs", ratio=True)
+    level, found = shared_level(level, len(others)), []
+    for value in others:
+        pair = statistics.paired_difference(*paired(values, value, base[0], log=True), level).advantage
+        ends = sorted((abs(pair.low), abs(pair.high)))
+        found.append(replace(pair, estimate=abs(pair.estimate), low=ends[0], high=ends[1]))
+        if pair.low <= 0 <= pair.high:
+            found[-1] = replace(found[-1], low=0.0)
+    largest = max(range(len(others)), key=lambda i: np.nan_to_num(found[i].estimate, nan=-1.0))
+    ends = {end: float(np.max([getattr(x, end) for x in found])) for end in ("low", "high")}  # NaN if one is
+    note = f"{field} {base[0]:g} → {others[largest]:g}; wanted: above {MARKED:g}×"
+    broken = {v: sum(map(math.isinf, of.values())) for v, of in values.items()}
+    note += "".join(f"; {k} of {len(values[v])} runs failed at {v:g}" for v, k in broken.items() if k)
+    steady = not any(broken.values()) and max(x for of in values.values() for x in of.values()) < STEADY
+    note += "; no run fell back from its best: too short to tell, so this part does not decide" * steady
+    found = Interval(found[largest].estimate, ends["low"], ends["high"], min(x.n for x in found))
+    part = judge(label, found, note, ratio=True, least=math.log(MARKED), decides=not steady)
+    return replace(part, verdict="inconclusive") if steady and part.verdict in DECIDED else part
+
+
+def spectral_norm(settings: pd.DataFrame, level: float) -> list[Part]:
+    """Final / lowest FD without any norm in the critic, over that with spectral normalisation, per method."""
+    rows = settings[settings["field"] == "critic_norm"].dropna(subset="instability")
+    parts = []
+    for method in MAIN:
+        ours = rows[rows["method"] == method]
+        values = {v: dict(zip(of["seed"], of["instability"], strict=True)) for v, of in ours.groupby("value")}
+        label = f"final / lowest FD, {name(method)}"
+        parts.append(compare(values, "spectral", "none", shared_level(level, len(MAIN)), label, log=True))
+        worst = max((x for v in ("none", "spectral") for x in values.get(v, {}).values()), default=math.inf)
+        if worst < STEADY:
+            note = "no run fell back from its best: too short to tell, so this part does not decide"
+            undecided = "inconclusive" if parts[-1].verdict in DECIDED else parts[-1].verdict
+            parts[-1] = replace(with_note(parts[-1], note), decides=False, verdict=undecided)
+    return parts
+
+
+def sweep_ledger(settings: pd.DataFrame, level=0.95) -> pd.DataFrame:
+    """``ledger`` of the claims that take a sweep; ``settings``: ``sensitivity.settings``, of one or more data sets."""
+    rows = []
+    for dataset in datasets_of(settings):
+        for number, (claim, source, _, _, of_sweep) in CLAIMS.items():
+            if of_sweep:
+                head = {"number": number, "claim": claim, "source": source, "dataset": dataset}
+                parts = of_sweep(rows_of(settings, dataset), level)
+                rows += _ledger_rows(head, parts, f"`gancompare sensitivity --dataset {dataset} --seeds {MIN_SEEDS}`")
+    return pd.DataFrame(rows, columns=LEDGER)
+
+
 def _needs(quantity: str, note=""):
     """A claim that one study cannot test: all its runs of a method share their settings."""
     return lambda table, scores, histories, level: [Part(quantity, note=note)]
 
 
 _A, _G = "Arjovsky et al. 2017", "Gulrajani et al. 2017"
-# number → (claim, source, function, methods it needs, (name of a study, its options) if it takes another study)
+# number → (claim, source, function, methods it needs, function on a sweep's settings if one study cannot test it)
 CLAIMS: dict[int, tuple] = {
     1: ("WGAN-GP is more stable than GAN", f"{_G}, §5.1", stability, ("gan", "wgan-gp"), None),
     2: ("WGAN and WGAN-GP cover more modes than GAN", f"{_A}, §4.3", coverage, MAIN, None),
@@ -284,9 +359,9 @@ CLAIMS: dict[int, tuple] = {
         f"{_G}, §3.2", gradients_over_depth, (), None),
     9: ("The Wasserstein estimate goes to 0 at convergence", "course project", convergence, ("wgan", "wgan-gp"), None),
     10: ("The number of critic steps, the clip and the penalty weight change stability markedly", "course project",
-         _needs("stability at 3 and 5 critic steps"), ("wgan", "wgan-gp"), ("three-critic-steps", "--n-critic 3")),
+         _needs("stability at several settings"), ("wgan", "wgan-gp"), settings_change),
     11: ("Spectral normalisation stabilises training", "Miyato et al. 2018",
-         _needs("stability with and without it"), MAIN, ("spectral", "--critic-norm spectral")),
+         _needs("stability with and without it"), MAIN, spectral_norm),
     12: ("Adding generated images raises the accuracy of a classifier by 2 to 5 %", "course project",
          _needs("accuracy with − without them", "needs an augmentation experiment"), (), None),
     13: ("The Wasserstein loss adds something beyond the penalty", "questioned by Fedus et al. 2018",
@@ -303,24 +378,29 @@ def ledger(table: pd.DataFrame, scores: pd.DataFrame, histories: pd.DataFrame, l
     for dataset in datasets_of(table, scores):
         own = [rows_of(frame, dataset) for frame in (table, scores, histories)]
         own[2] = _of_runs(own[2], finished(own[0]))
-        for number, (claim, source, function, methods, other) in CLAIMS.items():
+        for number, (claim, source, function, methods, of_sweep) in CLAIMS.items():
             head = {"number": number, "claim": claim, "source": source, "dataset": dataset}
-            command = _command(own[0], dataset, methods, other)
-            parts = function(*own, level)
-            if len(parts) > 1:
-                deciding = [part for part in parts if part.decides]
-                count = sum(part.verdict == "supported" for part in deciding)
-                n = min((part.n for part in parts if part.verdict != "not tested"), default=0)
-                text = f"{count} of {len(deciding)} parts supported"
-                rows.append(head | {"part": "overall", "quantity": "all parts", "effect": text, "n": n})
-                rows[-1] |= {"verdict": overall(parts), "note": _joined(parts, command)}
-            parts = [replace(part, note=_joined([part], command)) for part in parts]
-            for i, part in enumerate(parts, 1):
-                rows.append(head | {"part": str(i) if len(parts) > 1 else "overall", "effect": part.effect})
-                rows[-1] |= {key: getattr(part, key) for key in ("quantity", "estimate", "low", "high", "n", "verdict")}
-                rows[-1] |= {"no_effect": float(part.ratio), "note": part.note}
-    columns = ["number", "claim", "source", "dataset", "part", "quantity", "effect", "estimate", "low", "high"]
-    return pd.DataFrame(rows, columns=columns + ["no_effect", "n", "verdict", "note"])
+            command = _command(own[0], dataset, methods, of_sweep)
+            rows += _ledger_rows(head, function(*own, level), command)
+    return pd.DataFrame(rows, columns=LEDGER)
+
+
+def _ledger_rows(head: dict, parts: list[Part], command: str) -> list[dict]:
+    """The row of a claim on a data set and, below it, those of its parts."""
+    rows = []
+    if len(parts) > 1:
+        deciding = [part for part in parts if part.decides]
+        count = sum(part.verdict == "supported" for part in deciding)
+        n = min((part.n for part in parts if part.verdict != "not tested"), default=0)
+        text = f"{count} of {len(deciding)} parts supported"
+        rows.append(head | {"part": "overall", "quantity": "all parts", "effect": text, "n": n})
+        rows[-1] |= {"verdict": overall(parts), "note": _joined(parts, command)}
+    parts = [replace(part, note=_joined([part], command)) for part in parts]
+    for i, part in enumerate(parts, 1):
+        rows.append(head | {"part": str(i) if len(parts) > 1 else "overall", "effect": part.effect})
+        rows[-1] |= {key: getattr(part, key) for key in ("quantity", "estimate", "low", "high", "n", "verdict")}
+        rows[-1] |= {"no_effect": float(part.ratio), "note": part.note}
+    return rows
 
 
 def _of_runs(histories: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -342,7 +422,7 @@ def _joined(parts: Sequence[Part], command: str) -> str:
     return "; ".join(notes)
 
 
-def _command(table: pd.DataFrame, dataset: str, methods: Sequence[str], other: tuple[str, str] | None) -> str:
+def _command(table: pd.DataFrame, dataset: str, methods: Sequence[str], of_sweep: Callable | None) -> str:
     """What would train the runs a claim needs, at the budget of the runs there are; "" if no command would."""
     if not methods:
         return ""
@@ -353,7 +433,9 @@ def _command(table: pd.DataFrame, dataset: str, methods: Sequence[str], other: t
         if field in table and table[field].nunique() == 1:
             flags.append(f"--{field.replace('_', '-')} {table[field].iloc[0]}")
     seeds = max([MIN_SEEDS, *(table["seed"] + 1)] if "seed" in table else [MIN_SEEDS])
-    study, flags = (other[0], flags + [other[1]]) if other else (study, flags)
+    if of_sweep:
+        words = [f"gancompare sensitivity --dataset {dataset} --seeds {seeds}", *flags]
+        return f"`{' '.join(words)}`, then the notebook 06_sensitivity"
     listed = " ".join(method for method in NAMES if method in methods)
     words = [f"gancompare study --name {study} --datasets {dataset} --methods {listed} --seeds {seeds}", *flags]
-    return f"`{' '.join(words)}`" + " and compare it with this study" * bool(other)
+    return f"`{' '.join(words)}`"

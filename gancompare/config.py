@@ -19,7 +19,7 @@ import numpy as np
 
 from gancompare.data import BUILT_IN
 from gancompare.features import EXTRACTORS
-from gancompare.models import CRITIC_NORMS, IMAGE_SIZES
+from gancompare.models import ACTIVATIONS, CRITIC_NORMS, GENERATOR_NORMS, IMAGE_SIZES
 from gancompare.objectives import METHODS
 
 MAIN_METHODS = ("gan", "wgan", "wgan-gp")  # what a study compares unless told otherwise
@@ -29,7 +29,11 @@ PROFILES: dict[str, dict[str, Any]] = {
     # seconds; for tests and for trying a set-up, far too short for images
     "smoke": {"generator_steps": 4, "batch_size": 8, "base_channels": 4, "latent_dim": 16, "log_every": 1}
     | {"sample_every": 2, "evaluate_every": 2, "checkpoint_every": 2}
-    | {"extractor": "random-init", "monitor_images": 64, "evaluation_images": 64},
+    | {"extractor": "random-init", "monitor_images": 64, "evaluation_images": 64, "mode_images": 64},
+    # half a minute on a CPU core at 28×28, for the many runs of a sweep; digits are only just readable
+    "sweep": {"generator_steps": 300, "base_channels": 16, "log_every": 50}
+    | {"sample_every": 300, "evaluate_every": 50, "checkpoint_every": 300}
+    | {"monitor_images": 500, "evaluation_images": 1000},
     # minutes on two CPU cores at 28×28; digits are readable, nothing has converged
     "quick": {"generator_steps": 400, "base_channels": 32, "log_every": 10}
     | {"sample_every": 50, "evaluate_every": 50, "checkpoint_every": 50}
@@ -96,6 +100,9 @@ class RunConfig:
     latent_dim: int = _option(128, "dimensions of z", 1, 4096)
     base_channels: int = _option(64, "channels of the widest feature map; doubles at each coarser one", 1, 512)
     critic_norm: str = _option("layer", "normalisation in the critic", choices=CRITIC_NORMS)
+    generator_norm: str = _option("batch", "normalisation in the generator", choices=GENERATOR_NORMS)
+    activation: str = _option("dcgan", "nonlinearity; dcgan: ReLU, and LeakyReLU in the critic", choices=ACTIVATIONS)
+    extra_layers: int = _option(0, "further 3×3 convolutions at each size of feature maps, in both nets", 0, 16)
 
     batch_size: int = _option(64, "images per critic step", 1, 65_536)
     generator_steps: int = _option(20_000, "length of the run", 1, 100_000_000)
@@ -104,6 +111,7 @@ class RunConfig:
     warmup_critic_steps: int = _option(100, "critic steps before each of those", 1, 10_000)
     clip: float = _option(0.01, "bound on every critic weight under weight clipping", 1e-6, 100.0)
     penalty_weight: float = _option(10.0, "lambda, weight of the gradient penalty", 0.0, 10_000.0)
+    one_sided_penalty: bool = _option(False, "penalise gradient norms above 1 only, not those below")
 
     optimizer: str = _option("adam", "optimiser of both nets", choices=("adam", "rmsprop"))
     lr_generator: float = _option(2e-4, "learning rate of the generator", 0.0, 1.0)
@@ -122,12 +130,13 @@ class RunConfig:
     evaluate_every: int = _option(1000, "generator steps between measures of samples and critic", 1, shapes=False)
     extractor: str = _option(
         "auto",
-        "what samples are scored with; auto: a classifier for 28×28 grey built-in data, else efficientnet-lite0",
+        "what samples are scored with; auto: a classifier for 28×28 built-in data, else efficientnet-lite0",
         choices=("auto", "none", *EXTRACTORS),
         shapes=False,
     )
     monitor_images: int = _option(2000, "samples in each score taken while training", 6, 1_000_000, shapes=False)
     evaluation_images: int = _option(10_000, "samples in the scores at the end", 6, 1_000_000, shapes=False)
+    mode_images: int = _option(26_000, "samples in which stacked digits are counted", 6, 1_000_000, shapes=False)
     checkpoint_every: int = _option(1000, "generator steps between checkpoints", 1, shapes=False)
     tensorboard: bool = _option(False, "also write TensorBoard event files", shapes=False)
 
@@ -195,8 +204,12 @@ class RunConfig:
         return cls.from_dict({name: value for name, value in plain.items() if name not in also})
 
     def hash(self) -> str:
-        """12 hex digits over the fields that shape the weights; logging, device and labels do not count."""
+        """12 hex digits over the fields that shape the weights; logging, device and labels do not count.
+
+        Nor does a field of LATER at its default, so that runs from before it keep their hash and can be resumed.
+        """
         shaping = {name: getattr(self, name) for name, field in FIELDS.items() if field.metadata["shapes"]}
+        shaping = {n: v for n, v in shaping.items() if n not in LATER or v != FIELDS[n].metadata["default"]}
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:12]
 
     def differences(self, other: "RunConfig") -> dict[str, tuple[Any, Any]]:
@@ -208,6 +221,8 @@ class RunConfig:
         }
 
 
+# fields that came after the first results; at their defaults nets and training are what they were before
+LATER = ("generator_norm", "activation", "extra_layers", "one_sided_penalty")
 FIELDS: dict[str, dataclasses.Field] = {field.name: field for field in dataclasses.fields(RunConfig)}
 
 

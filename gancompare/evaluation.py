@@ -20,7 +20,7 @@ from torchvision.utils import make_grid
 
 from gancompare import metrics, runs
 from gancompare.config import RunConfig
-from gancompare.data import DataError, Dataset, load_dataset, to_uint8
+from gancompare.data import MODES, STACKED, DataError, Dataset, load_dataset, to_uint8
 from gancompare.features import PCA, Extractor, default_extractor, extract, fit_pca, load_extractor, real_features
 from gancompare.files import atomic_path, write_atomically
 from gancompare.streams import fixed_latents
@@ -156,6 +156,18 @@ def variety(fake: Tensor, real: Tensor, seed: int = 0) -> dict[str, Any]:
     }
 
 
+def stacked_modes(fake: Tensor, classifier: Extractor) -> dict[str, Any]:
+    """How many of the 1,000 combinations of three digits are made, and how evenly: ``metrics.class_report`` over modes.
+
+    Each channel of uint8 images (N, 3, H, W) is what the classifier of single digits takes it for.
+    """
+    device = next(iter(classifier.module.state_dict().values())).device
+    modes = [classifier.module.logits(batch.to(device)).argmax(dim=1).cpu() for batch in fake.split(256)]
+    found = metrics.class_report(torch.cat(modes), len(MODES))
+    kept = ("modes", "modes_tenth", "kl_uniform", "kl_uniform_floor")
+    return {"mode_images": len(fake)} | {name: found[name] for name in kept}
+
+
 def memorisation(fake: Tensor, train: Tensor, held_out: Tensor) -> dict[str, Any]:
     """Whether fakes are nearer to training images than fresh real images are; by pixels, shrunk to COPY_SIDE."""
     least = 100  # held-out images that a calibration at their 1 % quantile takes
@@ -189,7 +201,9 @@ def score_all(
     fake: Tensor, references: list[Reference], n: int, train: Dataset, held_out: Tensor
 ) -> tuple[dict[str, Any], Image.Image]:
     """Every score there is of uint8 images, and the sheet of ``neighbours``. ``references``, ``n``: as in ``score``."""
-    classes = train.classes if references[0].extractor.name == "classifier" else None
+    # the modes of stacked digits are too many for the images of a distance, and are counted in more by score_run
+    countable = references[0].extractor.name == "classifier" and train.name not in STACKED
+    classes = train.classes if countable else None
     found = score(fake, references, n, classes=classes)
     sheet, nearness = neighbours(fake, train.images)
     found |= variety(fake, train.images[: len(fake)]) | memorisation(fake, train.images, held_out) | nearness
@@ -208,14 +222,17 @@ def score_run(config: RunConfig, directory: Path, train: Dataset, device: str | 
     names = [name, *(other for other in SECOND_OPINIONS if other != name)]
     of_data = (config.dataset, config.image_size, config.channels, device)
     references = [see_real(load_extractor(other, *of_data), train, 2 * n) for other in names]
+    digits = load_extractor("classifier", *of_data) if config.dataset in STACKED else None
     checkpoints: dict[str, dict[str, Any]] = {}
     for which, row in checkpoint_rows(directory).items():
         clocks = {clock: row[clock] for clock in runs.CLOCKS}
         if which == "best" and clocks["generator_steps"] == checkpoints["last"]["generator_steps"]:
             checkpoints[which] = checkpoints["last"]
             continue
-        fake = fakes(runs.load_generator(directory, device, which), config.seed, n)
-        found, sheet = score_all(fake, references, n, train, held_out)
+        generator = runs.load_generator(directory, device, which)
+        found, sheet = score_all(fakes(generator, config.seed, n), references, n, train, held_out)
+        if digits:
+            found |= stacked_modes(fakes(generator, config.seed, config.mode_images), digits)
         checkpoints[which] = clocks | found
         if which == "last":
             with atomic_path(directory / "neighbours.png") as temporary:

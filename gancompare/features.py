@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate, pad
 
-from gancompare.data import BUILT_IN, Dataset, cache_directory, load_dataset
+from gancompare.data import BUILT_IN, STACKED, Dataset, cache_directory, load_dataset
 from gancompare.files import atomic_path
 from gancompare.pretrained import ALTERNATIVES, FeatureError, efficientnet_lite0, inception
 
@@ -98,7 +98,9 @@ def load_extractor(
         hint = f"did you mean {near[0]!r}? Otherwise " if near else ""
         raise FeatureError(f"extractor {name!r} is unknown: {hint}choose one of {', '.join(EXTRACTORS)}")
     accuracy = None
-    if name == "classifier":
+    if name == "classifier" and dataset_name in STACKED:
+        net, accuracy = _stacked_classifier(STACKED[dataset_name][0], image_size, device, seed)
+    elif name == "classifier":
         net, accuracy = _classifier(dataset_name, image_size, channels, device, seed)
     elif name == "efficientnet-lite0":
         net = FeatureNet(*efficientnet_lite0(), 1280, 3, _Resize(128, 127, 128))
@@ -113,9 +115,9 @@ def load_extractor(
 
 
 def default_extractor(dataset_name, channels: int) -> str:
-    """``classifier`` for the labelled 28×28 grey built-in datasets, ``efficientnet-lite0`` for any other images."""
+    """``classifier`` for 28×28 built-in datasets, all labelled, as they are; ``efficientnet-lite0`` for any others."""
     known = BUILT_IN.get(os.fspath(dataset_name))
-    return "classifier" if known and known.image_size == 28 and channels == 1 else "efficientnet-lite0"
+    return "classifier" if known and (known.image_size, known.channels) == (28, channels) else "efficientnet-lite0"
 
 
 def extract(extractor: Extractor, images: Tensor, batch_size: int = 256, n: int | None = None) -> Tensor:
@@ -240,6 +242,38 @@ def _classifier(dataset_name, image_size: int, channels: int, device, seed: int)
     accuracy = weights.pop("accuracy").item()
     net.load_state_dict(weights)
     return net, accuracy
+
+
+class _PerChannel(nn.Module):
+    """A body for grey images, applied to each channel: (N, C, H, W) → (N, C · d), its features side by side."""
+
+    def __init__(self, body: nn.Module):
+        super().__init__()
+        self.body = body
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.body(images.flatten(0, 1)[:, None]).reshape(len(images), -1)
+
+
+class _ModeLogits(nn.Module):
+    """The logits of ten digits in each of three channels → those of the 1,000 modes, (N, 3 · d) → (N, 1000).
+
+    log p(r, g, b) = log p(r) + log p(g) + log p(b), so the likeliest mode is that of the likeliest digits.
+    """
+
+    def __init__(self, head: nn.Module):
+        super().__init__()
+        self.head = head
+
+    def forward(self, features: Tensor) -> Tensor:
+        red, green, blue = self.head(features.reshape(len(features), 3, -1)).log_softmax(dim=2).unbind(1)
+        return (red[:, :, None, None] + green[:, None, :, None] + blue[:, None, None, :]).flatten(1)
+
+
+def _stacked_classifier(digits: str, image_size: int, device, seed: int) -> tuple[FeatureNet, float]:
+    """The classifier of the dataset ``digits`` on each channel, and its accuracy on single digits."""
+    net, accuracy = _classifier(digits, image_size, 1, device, seed)
+    return FeatureNet(_PerChannel(net.body), _ModeLogits(net.head), 3 * 128, 3, net.prepare), accuracy
 
 
 def _train_classifier(net: FeatureNet, train: Dataset, seed: int) -> None:

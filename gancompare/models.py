@@ -14,6 +14,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
 CRITIC_NORMS = ("none", "layer", "instance", "batch", "spectral")
+GENERATOR_NORMS = ("none", "batch")
+ACTIVATIONS = ("dcgan", "relu", "leaky-relu", "tanh", "elu")  # dcgan: ReLU, in the critic LeakyReLU
 
 # image size -> (side of the generator's first feature map, number of doublings up to the image size)
 _STAGES = {28: (7, 2), 32: (4, 3), 64: (4, 4), 96: (6, 4), 128: (4, 5), 256: (4, 6)}
@@ -27,26 +29,55 @@ def _widths(image_size: int, base_channels: int) -> list[int]:
     return [base_channels * min(2**stage, 8) for stage in range(_STAGES[image_size][1])]
 
 
+def _nonlinearity(activation: str, of_dcgan: nn.Module) -> nn.Module:
+    """A new layer; ``of_dcgan`` where the activation is "dcgan". Raises ValueError for an unknown one."""
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation {activation!r}: choose one of {', '.join(ACTIVATIONS)}")
+    layers = {"relu": nn.ReLU(inplace=True), "leaky-relu": nn.LeakyReLU(0.2, inplace=True)}
+    layers |= {"tanh": nn.Tanh(), "elu": nn.ELU(inplace=True), "dcgan": of_dcgan}
+    return layers[activation]
+
+
 class Generator(nn.Module):
     """Latents (B, latent_dim) from N(0, 1) -> images (B, channels, image_size, image_size) in [-1, 1].
 
-    Raises ValueError for an image size not in ``IMAGE_SIZES``.
+    ``norm``, "batch" or "none", stands behind every layer but the last. ``extra_layers`` 3×3 convolutions follow at
+    each size of feature maps below the image's, each with norm and activation.
+    Raises ValueError for an image size not in ``IMAGE_SIZES``, an unknown norm or activation.
     """
 
-    def __init__(self, image_size: int = 64, channels: int = 3, latent_dim: int = 128, base_channels: int = 64):
+    def __init__(
+        self,
+        image_size: int = 64,
+        channels: int = 3,
+        latent_dim: int = 128,
+        base_channels: int = 64,
+        norm: str = "batch",
+        activation: str = "dcgan",
+        extra_layers: int = 0,
+    ):
         super().__init__()
+        if norm not in GENERATOR_NORMS:
+            raise ValueError(f"generator_norm {norm!r}: choose one of {', '.join(GENERATOR_NORMS)}")
         widths = _widths(image_size, base_channels)[::-1]
         side = _STAGES[image_size][0]
+        bias = norm == "none"  # BatchNorm brings its own
+
+        def after(wide: int) -> list[nn.Module]:
+            active = _nonlinearity(activation, nn.ReLU(inplace=True))
+            return [nn.BatchNorm2d(wide), active] if norm == "batch" else [active]
+
+        def extra(wide: int) -> list[nn.Module]:
+            more = ([nn.Conv2d(wide, wide, 3, padding=1, bias=bias), *after(wide)] for _ in range(extra_layers))
+            return list(itertools.chain.from_iterable(more))
+
         self.latent_dim = latent_dim
-        self.project = nn.Linear(latent_dim, widths[0] * side * side, bias=False)  # BatchNorm brings the bias
+        self.project = nn.Linear(latent_dim, widths[0] * side * side, bias=bias)
         self.unflatten = nn.Unflatten(1, (widths[0], side, side))
-        layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
+        layers: list[nn.Module] = after(widths[0]) + extra(widths[0])
         for wide_in, wide_out in itertools.pairwise(widths):
-            layers += [
-                nn.ConvTranspose2d(wide_in, wide_out, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(wide_out),
-                nn.ReLU(inplace=True),
-            ]
+            layers.append(nn.ConvTranspose2d(wide_in, wide_out, 4, stride=2, padding=1, bias=bias))
+            layers += after(wide_out) + extra(wide_out)
         layers += [nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
@@ -63,25 +94,41 @@ class Critic(nn.Module):
     and starve every layer below it, so a learned scale would handicap one method alone. "spectral" normalises no
     features: it divides the weights of every layer by their largest singular value, one power iteration a forward pass
     (Miyato et al. 2018, Algorithm 1; of a convolution, that of its matrix (out, in · height · width)).
-    Raises ValueError for an unknown norm or image size.
+    ``extra_layers`` 3×3 convolutions follow each halving, with norm and activation.
+    Raises ValueError for an unknown norm, activation or image size.
     """
 
-    def __init__(self, image_size: int = 64, channels: int = 3, base_channels: int = 64, norm: str = "layer"):
+    def __init__(
+        self,
+        image_size: int = 64,
+        channels: int = 3,
+        base_channels: int = 64,
+        norm: str = "layer",
+        activation: str = "dcgan",
+        extra_layers: int = 0,
+    ):
         super().__init__()
         if norm not in CRITIC_NORMS:
             raise ValueError(f"critic_norm {norm!r}: choose one of {', '.join(CRITIC_NORMS)}")
+        # batch norm mixes the images of a batch; a spectral norm moves with each pass
+        self.scores_each_alone = norm not in ("batch", "spectral")
         widths = _widths(image_size, base_channels)
         layers: list[nn.Module] = []
-        for stage, (wide_in, wide_out) in enumerate(itertools.pairwise([channels, *widths])):
-            dead_bias = stage > 0 and norm in ("instance", "batch")  # these norms subtract it again
-            layers.append(nn.Conv2d(wide_in, wide_out, 4, stride=2, padding=1, bias=not dead_bias))
-            if stage > 0 and norm == "layer":
-                layers.append(nn.GroupNorm(1, wide_out, affine=False))
-            elif stage > 0 and norm == "instance":
-                layers.append(nn.GroupNorm(wide_out, wide_out, affine=False))
-            elif stage > 0 and norm == "batch":
-                layers.append(nn.BatchNorm2d(wide_out))
-            layers.append(nn.LeakyReLU(0.2, inplace=True))
+        for wide_in, wide_out in itertools.pairwise([channels, *widths]):
+            for extra in range(1 + extra_layers):
+                first = not layers
+                dead_bias = not first and norm in ("instance", "batch")  # these norms subtract it again
+                if extra:
+                    layers.append(nn.Conv2d(wide_out, wide_out, 3, padding=1, bias=not dead_bias))
+                else:
+                    layers.append(nn.Conv2d(wide_in, wide_out, 4, stride=2, padding=1, bias=not dead_bias))
+                if not first and norm == "layer":
+                    layers.append(nn.GroupNorm(1, wide_out, affine=False))
+                elif not first and norm == "instance":
+                    layers.append(nn.GroupNorm(wide_out, wide_out, affine=False))
+                elif not first and norm == "batch":
+                    layers.append(nn.BatchNorm2d(wide_out))
+                layers.append(_nonlinearity(activation, nn.LeakyReLU(0.2, inplace=True)))
         self.layers = nn.Sequential(*layers)
         self.score = nn.Linear(widths[-1] * _STAGES[image_size][0] ** 2, 1)
         if norm == "spectral":

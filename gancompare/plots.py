@@ -7,8 +7,9 @@ Those that draw what may not have been measured return None then, and ``show`` s
 import base64
 import html
 import io
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -456,6 +457,87 @@ def neighbours(study: pd.DataFrame) -> Figure | None:
         axis.imshow(sheet, interpolation="nearest")
         axis.set_title(f"{run.method}, seed {run.seed}", loc="left")
         _frameless(axis)
+    return figure
+
+
+def heat_maps(settings: pd.DataFrame, column: str, label: str) -> Figure | None:
+    """A panel per field of ``sensitivity.settings``: methods down, values across, one colour scale for all of them.
+
+    In each cell ``column`` (interquartile mean over seeds, – where failed runs leave it no bound), the number of seeds
+    and of failed runs. The base has a frame.
+    """
+    if settings.empty or not settings[column].notna().any():
+        return None
+    cells = settings.assign(shown=settings[column].astype(float).mask(settings["failed"].astype(bool), np.inf))
+    groups = {key: rows for key, rows in cells.dropna(subset="shown").groupby(["field", "method", "value"], sort=False)}
+    means = {key: statistics.interval(list(rows["shown"])).estimate for key, rows in groups.items()}
+    finite = [mean for mean in means.values() if math.isfinite(mean)]
+    norm = mpl.colors.LogNorm(min(finite), max(max(finite), 1.25 * min(finite))) if finite else None
+    fields = list(settings["field"].unique())
+    figure, axes = _panels(math.ceil(len(fields) / 2), 2, width=4.8, height=2.5)
+    for axis in axes.flat[len(fields) :]:
+        axis.axis("off")
+    for axis, field in zip(axes.flat, fields, strict=False):
+        here = cells[cells["field"] == field]
+        methods, values = [m for m in COLORS if (here["method"] == m).any()], sorted(here["value"].unique())
+        shown = [[means.get((field, m, value), math.nan) for value in values] for m in methods]
+        image = axis.imshow(np.ma.masked_invalid(np.array(shown, float)), norm=norm, cmap="viridis_r", aspect="auto")
+        for (down, m), (across, value) in itertools.product(enumerate(methods), enumerate(values)):
+            rows = groups.get((field, m, value))
+            if rows is not None:
+                mean = shown[down][across]
+                dark = math.isfinite(mean) and image.norm(mean) > 0.55
+                text = f"{mean:.3g}" if math.isfinite(mean) else "–"
+                small = f"n = {len(rows)}" + f", {rows['failed'].sum()} failed" * bool(rows["failed"].any())
+                color = "white" if dark else "black"
+                place = {"xy": (across, down), "textcoords": "offset points", "ha": "center", "color": color}
+                axis.annotate(text, xytext=(0, 1), weight="bold", **place)
+                axis.annotate(small, xytext=(0, -9), size=7, **place)
+                if rows["is_base"].any():
+                    corner = (across - 0.47, down - 0.47)
+                    axis.add_patch(mpl.patches.Rectangle(corner, 0.94, 0.94, fill=False, color="#D55E00", linewidth=2))
+        names = [f"{v:g}" if isinstance(v, float) else str(v) for v in values]
+        axis.set_xticks(range(len(values)), names)
+        axis.set_yticks(range(len(methods)), methods)
+        axis.grid(False)
+        axis.set_facecolor("#eeeeee")
+        axis.set_title(field.replace("_", " "))
+    if finite:
+        scale = mpl.cm.ScalarMappable(norm, "viridis_r")
+        bar = figure.colorbar(scale, ax=axes, shrink=0.6, label=f"{label} (lower is better)")
+        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.1, 1.2, 1.5, 2, 3, 5, 7)))
+        bar.ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        bar.ax.yaxis.set_minor_formatter(NullFormatter())
+    return figure
+
+
+def architectures(sweep: pd.DataFrame, bounds: Sequence[float], decides: float) -> Figure | None:
+    """Final FD over the variance of real features: a column per architecture, a mark per method, failed runs on top.
+
+    ``bounds``: horizontal lines; the one that ``decides`` is solid.
+    """
+    rows = sweep[sweep["cell"].str.startswith("architecture")] if len(sweep) else sweep
+    if rows.empty or not rows["fd"].notna().any():
+        return None
+    rows = rows.assign(share=(rows["fd"].astype(float) / rows["variance"].astype(float)).mask(rows["failed"], np.inf))
+    order = rows.groupby("cell")["share"].median().sort_values(kind="stable").index
+    top = 2 * max([*bounds, *rows.loc[np.isfinite(rows["share"]), "share"]])
+    figure, axes = _panels(1, 1, width=9, height=3.6)
+    axis = axes[0, 0]
+    for (method, marker), offset in zip({"gan": "o", "wgan": "s", "wgan-gp": "D"}.items(), (-0.2, 0, 0.2), strict=True):
+        ours = rows[rows["method"] == method].set_index("cell")["share"].reindex(order)
+        x, y = np.arange(len(order)) + offset, np.where(np.isinf(ours), top, ours)
+        axis.plot(x, y, marker, color=color(method), label=method, markersize=5)
+        axis.plot(x[np.isinf(ours)], y[np.isinf(ours)], "x", color="black", markersize=9)
+    _log(axis)
+    for bound in bounds:
+        line = "-" if bound == decides else ":"
+        axis.axhline(bound, color="#555555", linestyle=line, linewidth=1.2)
+    axis.set_xticks(range(len(order)), [cell.rsplit("-", 1)[1] for cell in order], rotation=90, fontsize=7)
+    axis.set_xlabel("architecture, by its number in the grid; × failed")
+    axis.set_ylabel("FD / variance of real features")
+    axis.grid(False, axis="x")
+    _legend(figure)
     return figure
 
 

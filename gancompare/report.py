@@ -44,8 +44,8 @@ def render_html(notebook: Path, output: Path, title: str, play: Sequence[tuple[s
     return _write(Path(output), _page(read, title, Path(notebook).parent))
 
 
-def build_report(study: str, results: Path, reports: Path) -> Path:
-    """Run `03_compare.ipynb` on `results/<study>`, write `reports/<study>/index.html` and return its path.
+def build_report(study: str, results: Path, reports: Path, notebook: str = "03_compare.ipynb") -> Path:
+    """Run `notebook` on `results/<study>`, write `reports/<study>/index.html` and return its path.
 
     The executed notebook stays in `results/<study>`; `reports/index.html`, the list of all reports, is rewritten.
     Raises ReportError if the study or the notebook does not exist, or if the notebook fails.
@@ -54,13 +54,13 @@ def build_report(study: str, results: Path, reports: Path) -> Path:
     studies = sorted(p.name for p in results.iterdir() if p.is_dir()) if results.is_dir() else []
     if study not in studies:
         raise ReportError(f"no study {study!r} in {results}; there: {', '.join(studies) or 'none'}")
-    executed, shown = results / study / "03_compare.ipynb", results.resolve()
+    executed, shown = results / study / notebook, results.resolve()
     if shown.is_relative_to(Path.cwd()):  # the page shows it, and need not tell where on this machine it was made
         shown = shown.relative_to(Path.cwd())
     try:
-        execute("03_compare.ipynb", executed, {"study": study, "results": str(shown)})
+        execute(notebook, executed, {"study": study, "results": str(shown)})
     except NotebookError as error:
-        raise ReportError(f"03_compare.ipynb failed: {error} (as far as it got: {executed.parent})") from error
+        raise ReportError(f"{notebook} failed: {error} (as far as it got: {executed.parent})") from error
     play, title = live.sections(results, study), f"{study} – GAN, WGAN and WGAN-GP compared"
     page = render_html(executed, reports / study / "index.html", title, play)
     _write(reports / "index.html", _list_of_reports(reports))

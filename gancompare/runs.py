@@ -201,6 +201,9 @@ def cut_history(directory: Path, generator_steps: int) -> None:
         path.unlink()
 
 
+# the fields that a generator is built from, in the order of its arguments
+GENERATOR_FIELDS = ("image_size", "channels", "latent_dim", "base_channels")
+GENERATOR_FIELDS += ("generator_norm", "activation", "extra_layers")
 WEIGHTS = {"last": "generator.safetensors", "best": "best.safetensors"}
 
 
@@ -221,11 +224,12 @@ def load_generator(directory: str | Path, device: str | torch.device = "cpu", wh
     its config.
     """
     directory = Path(directory)
-    config = read_config(directory)["config"]  # as it stands: the method may be one this process does not know
+    # as it stands, as the method may be one this process does not know; older runs lack some fields
+    config = {name: field.metadata["default"] for name, field in FIELDS.items()} | read_config(directory)["config"]
     packed, checkpoint = directory / WEIGHTS[which], directory / "checkpoint.pt"
     try:
         with torch.random.fork_rng(devices=[]):  # the constructor draws weights that are replaced below
-            net = Generator(*(config[name] for name in ("image_size", "channels", "latent_dim", "base_channels")))
+            net = Generator(*(config[name] for name in GENERATOR_FIELDS))
         if packed.exists():
             from safetensors.torch import load_file
 

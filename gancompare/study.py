@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -54,7 +54,8 @@ def cost(config: RunConfig) -> float:
     """A run's expected time in arbitrary units, to start the longest first; a penalty costs a step about 2.5 times."""
     penalty = 2.5 if "penalty_weight" in METHODS[config.method].__dataclass_fields__ else 1.0
     pixels = config.image_size**2 * config.base_channels**2 * config.batch_size
-    return config.generator_steps * (1 + config.n_critic * penalty) * pixels
+    depth = 1 + config.extra_layers
+    return config.generator_steps * (1 + config.n_critic * penalty) * pixels * depth
 
 
 def execute(config: RunConfig, study: str, results: Path, notebook: bool = True) -> Outcome:
@@ -95,9 +96,18 @@ def run_study(
     Raises RunError if another process holds the study or two configs would share a directory, and DataError for data
     that cannot be had; KeyboardInterrupt ends the running ones cleanly first.
     """
+    return run_studies({study: configs}, results, jobs, notebook)
+
+
+def run_studies(
+    studies: Mapping[str, list[RunConfig]], results: Path, jobs: int | None = None, notebook: bool = True
+) -> list[Outcome]:
+    """``run_study`` for several studies, name → configs, that share one pool of jobs."""
     results = Path(results)
+    planned = [(study, config) for study, configs in studies.items() for config in configs]
+    configs = [config for _, config in planned]
     taken: dict[Path, RunConfig] = {}
-    for config in configs:
+    for study, config in planned:
         directory = runs.run_directory(results, study, config)
         if directory in taken:
             pair = f"{taken[directory].dataset} {config.method} and {config.dataset} {config.method}"
@@ -106,22 +116,25 @@ def run_study(
     # A bad name stops here, and the runs find the decoded images in the cache.
     datasets = {wanted: load_dataset(*wanted) for wanted in {image_set(config) for config in configs}}
     gpus = torch.cuda.device_count() if any(choose_device(c.device).type == "cuda" for c in configs) else 0
-    with runs.hold(results / study, f"study {study!r}"):
+    with contextlib.ExitStack() as held:
+        for study in studies:
+            held.enter_context(runs.hold(results / study, f"study {study!r}"))
         outcomes, waiting = [], []
-        for config in configs:
+        for study, config in planned:
             fingerprint = datasets[image_set(config)].fingerprint
             outcome = already(config, runs.run_directory(results, study, config), fingerprint, notebook)
-            waiting.append(config) if outcome is None else outcomes.append(outcome)
+            waiting.append((study, config)) if outcome is None else outcomes.append(outcome)
         # From all runs, not from those left: on a CPU the number of threads decides the last bits of a result.
         jobs = jobs or automatic_jobs(len(configs), gpus)
         threads = max(1, usable_cores() // jobs)
-        print(f"study {study}: {len(waiting)} runs to do, {len(outcomes)} already done", flush=True)
+        what = f"study {study}" if len(studies) == 1 else f"{results}, {len(studies)} studies"
+        print(f"{what}: {len(waiting)} runs to do, {len(outcomes)} already done", flush=True)
         if waiting:
             print(f"{jobs} at a time, {threads} threads each; stop with Ctrl-C, the same command resumes", flush=True)
-        for config in {(image_set(c), c.extractor): c for c in waiting}.values():
+        for config in {(image_set(c), c.extractor): c for _, c in waiting}.values():
             evaluation.monitor(config, datasets[image_set(config)], choose_device(config.device))  # fills the cache
-        waiting.sort(key=cost, reverse=True)
-        outcomes += carry_out(waiting, study, results, jobs, threads, gpus, notebook)
+        waiting.sort(key=lambda item: cost(item[1]), reverse=True)
+        outcomes += carry_out(waiting, results, jobs, threads, gpus, notebook)
     return outcomes
 
 
@@ -147,10 +160,10 @@ def usable_cores() -> int:
     return cores
 
 
-def automatic_jobs(count: int, gpus: int = 0) -> int:
+def automatic_jobs(count: int, gpus: int = 0, per_gpu: int = 1) -> int:
     """How many runs at a time: one per GPU; else one per core, since small nets gain little from a second thread."""
     if gpus:
-        return max(1, min(count, gpus))
+        return max(1, min(count, gpus * per_gpu))
     memory = available_memory() or 8 * 2**30
     return max(1, min(count, usable_cores(), memory // BYTES_PER_JOB))
 
@@ -160,6 +173,7 @@ class Running:
     """A run under way in a subprocess."""
 
     config: RunConfig
+    study: str
     directory: Path
     process: subprocess.Popen
     log: IO
@@ -169,9 +183,10 @@ class Running:
 
 
 def carry_out(
-    waiting: list[RunConfig], study: str, results: Path, jobs: int, threads: int, gpus: int, notebook: bool
+    waiting: list[tuple[str, RunConfig]], results: Path, jobs: int, threads: int, gpus: int, notebook: bool
 ) -> list[Outcome]:
-    """Keep ``jobs`` subprocesses going until ``waiting`` is empty, printing a progress line for each run."""
+    """Keep ``jobs`` subprocesses going until ``waiting`` (study, config) is empty, printing a progress line a run."""
+    several = len({study for study, _ in waiting}) > 1
     total, outcomes, printed = len(waiting), [], time.monotonic()
     queue, active = list(waiting), []
     every = 5.0 if sys.stdout.isatty() else 15.0
@@ -179,20 +194,21 @@ def carry_out(
         while queue or active:
             while queue and len(active) < jobs:
                 slot = min(set(range(jobs)) - {run.slot for run in active})
-                active.append(start(queue.pop(0), study, results, slot, threads, gpus, notebook))
+                study, config = queue.pop(0)
+                active.append(start(config, study, results, slot, threads, gpus, notebook))
             time.sleep(0.2)
             for run in [run for run in active if run.process.poll() is not None]:
                 active.remove(run)
                 outcomes.append(finish(run))
                 outcome, took = outcomes[-1], time.monotonic() - run.started
-                name = run.directory.relative_to(results / study)
+                name = run.directory.relative_to(results if several else results / run.study)
                 print(
                     f"[{len(outcomes)}/{total}] {name}: {outcome.status} in {took:.0f} s {outcome.message}", flush=True
                 )
             if time.monotonic() - printed >= every:
                 printed = time.monotonic()
                 for run in active:
-                    print("  " + progress(run), flush=True)
+                    print("  " + f"{run.study}: " * several + progress(run), flush=True)
     finally:  # Ctrl-C, or a bug here: no subprocess stays behind
         stop(active)
     return outcomes
@@ -211,7 +227,7 @@ def start(config: RunConfig, study: str, results: Path, slot: int, threads: int,
         environment["CUDA_VISIBLE_DEVICES"] = visible_gpu(slot % gpus)
     log = open(directory / "run.log", "w")  # noqa: SIM115 -- closed when the process has ended
     process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True)
-    return Running(config, directory, process, log, slot, time.monotonic())
+    return Running(config, study, directory, process, log, slot, time.monotonic())
 
 
 def visible_gpu(index: int) -> str:

@@ -98,6 +98,28 @@ def pairs(frame: pd.DataFrame) -> HTML:
     return HTML(table([*head, "chance that a run of the first is better"], rows))
 
 
+def plain(frame: pd.DataFrame, estimate: str = "") -> HTML:
+    """Any table, numbers to three digits; the column ``estimate`` with the interval of columns ``low`` and ``high``."""
+    if frame.empty:
+        return HTML("<p>Nothing of this was run.</p>")
+    names = [name for name in frame if not (estimate and name in ("low", "high"))]
+    rows = [
+        [
+            _with_bounds(number(row[name]), row["low"], row["high"]) if name == estimate else _plain(row[name])
+            for name in names
+        ]
+        for row in frame.to_dict("records")
+    ]
+    heads = [f"{name} [95 %]" if name == estimate else name.replace("_", " ") for name in names]
+    return HTML(table(heads, rows))
+
+
+def _plain(value) -> str:
+    if isinstance(value, bool | str):
+        return html.escape(str(value))
+    return "" if pd.isna(value) else number(value)
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence]) -> str:
     """HTML of a table; ``rows`` hold HTML. No merged cells: the page's script can sort it by each column."""
     top = "".join(f"<th>{html.escape(name)}</th>" for name in head)

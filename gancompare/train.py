@@ -8,6 +8,7 @@ training amplifies.
 """
 
 import contextlib
+import ctypes
 import functools
 import math
 import os
@@ -73,6 +74,7 @@ def train(config: RunConfig, directory: Path) -> Iterator[dict[str, Any]]:
     cannot be had, ConfigError for a device that is not there, and RunError for a directory in use or of another run.
     """
     directory = Path(directory)
+    keep_freed_memory()
     data = load_dataset(config.dataset, config.image_size, config.channels)
     with runs.hold(directory, "this run", runs.PATIENCE):
         if not runs.begin(directory, config, describe(data)):
@@ -277,6 +279,18 @@ def latents(state: Training, count: int) -> Tensor:
 # ---- setting up ----
 
 
+def keep_freed_memory() -> None:
+    """Let this process keep the memory that tensors free, for the next step, up to what it held at its peak.
+
+    glibc hands large blocks back at once, and the system clears every page of them again: on two cores a generator step
+    of wgan-gp at 28×28 took 1.2 times as long. Elsewhere than with glibc nothing happens.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-4, 0)  # M_MMAP_MAX: every block from the heap
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD, bytes: the heap does not shrink
+
+
 def prepare(config: RunConfig, images: Tensor) -> Training:
     """Nets, optimisers and random streams for ``config``, at step 0, with ``images`` (uint8) moved to the device.
 
@@ -284,8 +298,9 @@ def prepare(config: RunConfig, images: Tensor) -> Training:
     """
     device = choose_device(config.device)
     with torch.random.fork_rng(devices=[]):  # constructors draw weights that `initialize` replaces
-        generator = Generator(config.image_size, config.channels, config.latent_dim, config.base_channels)
-        critic = Critic(config.image_size, config.channels, config.base_channels, config.critic_norm)
+        size, inner = (config.image_size, config.channels), (config.activation, config.extra_layers)
+        generator = Generator(*size, config.latent_dim, config.base_channels, config.generator_norm, *inner)
+        critic = Critic(*size, config.base_channels, config.critic_norm, *inner)
     initialize(generator, stream(config.seed, "generator"))
     initialize(critic, stream(config.seed, "critic"))
     generator, critic = (net.to(device, memory_format=torch.channels_last) for net in (generator, critic))
@@ -357,16 +372,18 @@ def choose_bf16(precision: str, device: torch.device) -> bool:
 
 def machine(state: Training) -> dict[str, Any]:
     """What a measured time depends on."""
-    cuda = state.device.type == "cuda"
     return {
-        "processor": torch.cuda.get_device_name(state.device) if cuda else processor_name(),
+        "processor": device_name(state.device),
         "threads": torch.get_num_threads(),
         "arithmetic": "bf16" if state.bf16 else "float32",
         "torch": torch.__version__,
     }
 
 
-def processor_name() -> str:
+def device_name(device: torch.device) -> str:
+    """Of the GPU or the processor, as its maker calls it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

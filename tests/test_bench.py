@@ -3,11 +3,10 @@ import json
 import pandas as pd
 import pytest
 import torch
-from torch import nn
 
-from gancompare import __main__, bench, objectives, train
+from gancompare import __main__, bench, train
 from gancompare.config import RunConfig
-from gancompare.objectives import METHODS
+from gancompare.profiling import PARTS
 
 
 @pytest.fixture
@@ -26,29 +25,28 @@ def some_images(config, count=16):
 def table(image_folder):
     fields = {"profile": "smoke", "dataset": str(image_folder), "image_size": 28, "channels": 1, "precision": "float32"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench, "IMAGES", 16)
         patch.setattr(bench, "matmul_ceiling", lambda device, bf16: 1e12)
-        configs = [RunConfig(method=method, **fields) for method in ("gan", "wgan-gp")]
-        return bench.compare(configs, rounds=2, report=lambda line: None)
+        patch.setattr(bench.study, "usable_cores", lambda: 1)  # each process costs the seconds of importing torch
+        return bench.compare([RunConfig(method="wgan-gp", **fields)], rounds=2, report=lambda line: None)
 
 
-def test_compare_has_a_row_per_config_whose_columns_agree(table):
-    assert table["method"].tolist() == ["gan", "wgan-gp"]
-    for row in table.itertuples():
-        assert row.ratio_low <= row.ratio <= row.ratio_high
-        n_critic = METHODS[row.method].n_critic
-        for loop in ("textbook", "ours"):
-            steps = getattr(row, f"{loop}_steps_per_s")
-            assert steps * getattr(row, f"{loop}_ms") == pytest.approx(1000)
-            assert getattr(row, f"{loop}_images_per_s") == pytest.approx(steps * n_critic * 8)  # batch size
-            assert getattr(row, f"{loop}_memory_mb") >= 0
-        assert row.ceiling_share == pytest.approx(row.gflop * 1e9 * row.ours_steps_per_s / 1e12)
-        assert sum(getattr(row, f"share_{part}") for part in bench.PARTS) == pytest.approx(1)
-    assert table["share_penalty"].tolist()[0] == 0
-    assert not table["cuda_graph"].any()
+def test_the_columns_of_a_row_agree(table):
+    (row,) = table.itertuples()
+    assert row.method == "wgan-gp"
+    assert row.ratio_low <= row.ratio <= row.ratio_high
+    for loop in ("textbook", "ours"):
+        steps = getattr(row, f"{loop}_steps_per_s")
+        assert steps * getattr(row, f"{loop}_ms") == pytest.approx(1000)
+        assert getattr(row, f"{loop}_images_per_s") == pytest.approx(steps * 5 * 8)  # critic steps, batch size
+        assert getattr(row, f"{loop}_memory_mb") >= 0
+    assert row.study_ratio == pytest.approx(row.study_steps_per_s / row.textbook_steps_per_s)
+    assert row.ceiling_share == pytest.approx(row.gflop * 1e9 * row.ours_steps_per_s / 1e12)
+    assert sum(getattr(row, f"share_{part}") for part in PARTS) == pytest.approx(1)
+    assert not row.cuda_graph
 
 
 def test_the_summary_and_the_chart_show_every_row(table, tmp_path):
+    table = pd.concat([table.assign(method="gan", ratio=table["ratio_low"]), table], ignore_index=True)
     text = bench.summary(table)
     assert text.count("wgan-gp") == 3  # speed, bounds, shares
     for name in ("ours_images_per_s", "ceiling_share", "ours_memory_mb", "share_penalty"):
@@ -63,7 +61,7 @@ def test_the_summary_and_the_chart_show_every_row(table, tmp_path):
 
 
 def test_the_command_writes_table_and_chart(tmp_path, monkeypatch, capsys, table):
-    monkeypatch.setattr(bench, "compare", lambda configs, rounds, steps: table)
+    monkeypatch.setattr(bench, "compare", lambda configs, rounds, steps: table.assign(method="gan"))
     found = {"dataset": "mnist", "method": "gan", "threshold": 50.0, "limit_seconds": 9.0, "ratio": 2.5}
     found |= {f"{loop}_{what}": 1.0 for loop in bench.LOOPS for what in bench.QUALITY}
     monkeypatch.setattr(bench, "time_to_quality", lambda config, fd, limit: found | {"method": config.method})
@@ -72,95 +70,11 @@ def test_the_command_writes_table_and_chart(tmp_path, monkeypatch, capsys, table
     assert __main__.main(["bench", "--sizes", "28", *options, "--time-to-quality", "50", "--study-sizes", "2"]) == 0
     rows = json.loads(paths["--json"].read_text())
     assert [row["ratio"] for row in rows] == pytest.approx(table["ratio"].tolist())
-    assert [row["quality_ratio"] for row in rows] == [2.5, 2.5]
+    assert [row["quality_ratio"] for row in rows] == [2.5]
     assert paths["--chart"].stat().st_size > 1000
     printed = capsys.readouterr().out
     assert "quality_ratio" in printed
     assert "read_us_per_run" in printed
-
-
-def layer_flops(net, argument):
-    """Floating-point operations of each convolution and linear layer in one forward pass, by hand."""
-    found = {}
-
-    def count(layer, inputs, output):
-        weight = layer.weight.numel()
-        if isinstance(layer, nn.Linear):
-            found[layer] = 2 * len(output) * weight
-        else:  # a transposed convolution multiplies every input pixel, a convolution makes every output pixel
-            pixels = (inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output)[0, 0].numel()
-            found[layer] = 2 * len(output) * weight * pixels
-
-    layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
-    hooks = [layer.register_forward_hook(count) for layer in layers]
-    net(argument)
-    for hook in hooks:
-        hook.remove()
-    return list(found.values())
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_flops_are_those_counted_by_hand(smoke, method):
-    config = smoke(method=method, n_critic=2, precision="float32")
-    images = some_images(config)
-    state = train.prepare(config, images)
-    g = layer_flops(state.generator, torch.zeros(8, config.latent_dim))
-    c = layer_flops(state.critic, torch.zeros(8, 1, 28, 28))
-    forward_g, forward_c = sum(g), sum(c)
-    backward_c = 2 * forward_c - c[0]  # to the weights and to all inputs but the images
-    critic_step = forward_g + 2 * (forward_c + backward_c)
-    generator_step = forward_g + forward_c + forward_c + 2 * forward_g - g[0]  # through the critic, not to its weights
-    if "penalty_weight" in METHODS[method].__dataclass_fields__:
-        # forward; gradient by x_hat; back through that gradient to the weights and to what came before it, where none
-        # comes before the score; and back through the forward pass below the score, to x_hat too as it is a leaf
-        below_score = forward_c - c[-1]
-        critic_step += forward_c + forward_c + (2 * below_score + c[-1]) + 2 * below_score
-    assert bench.flops(config, images) == 2 * critic_step + generator_step
-
-
-def test_the_matmul_ceiling_is_a_rate():
-    for bf16 in (False, True):
-        assert bench.matmul_ceiling(torch.device("cpu"), bf16, sizes=(64,), repeats=2) > 1e6
-    assert torch.get_float32_matmul_precision() == "highest"
-
-
-def test_peak_memory_sees_an_allocation():
-    with bench.peak_memory(torch.device("cpu")) as used:
-        torch.ones(2**26)  # 256 MiB, far above what else the process may do meanwhile
-    if "VmHWM" in used["of"]:
-        assert used["bytes"] == pytest.approx(2**28, rel=0.2)
-    assert used["bytes"] >= 0
-
-
-def test_laps_give_time_to_the_innermost_part(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(bench.time, "perf_counter", lambda: now[0])
-    laps = bench.Laps(torch.device("cpu"))
-
-    def wait(seconds):
-        now[0] += seconds
-
-    inner = laps.timed("data", wait)
-
-    def outer():
-        wait(1)
-        inner(2)
-        wait(4)
-
-    laps.timed("generator", outer)()
-    wait(8)
-    laps.switch("critic")
-    assert laps.spent == {"generator": 5, "data": 2, "critic": 8}
-
-
-def test_timing_the_parts_leaves_no_timer_behind(smoke):
-    before = (train.accumulate, train.real_images, objectives.gradient_penalty, METHODS["wgan-gp"].constrain)
-    config = smoke()
-    found = bench.shares(config, some_images(config), steps=1)
-    assert set(found) == set(bench.PARTS)
-    assert found["critic"] > 0
-    assert found["data"] > 0
-    assert before == (train.accumulate, train.real_images, objectives.gradient_penalty, METHODS["wgan-gp"].constrain)
 
 
 def test_the_textbook_loop_refuses_a_method_it_has_no_loss_for(smoke):
@@ -198,3 +112,35 @@ def test_bookkeeping_reads_back_as_many_runs_as_it_planned(tmp_path):
     found = bench.bookkeeping([3, 5], tmp_path)
     assert found["runs"].tolist() == [3, 5]
     assert (found[["plan_s", "read_s"]] > 0).all(axis=None)
+
+
+def test_a_timed_process_that_dies_is_reported(smoke):
+    config = smoke(method="gan")
+    with bench.workers(["ours"], config, threads=1) as (worker,):
+        worker.ask("steps", 1)
+        assert worker.answer()[0] == 1
+        worker.process.kill()
+        with pytest.raises(RuntimeError, match="exit code -9"):
+            worker.answer()
+
+
+def test_best_jobs_takes_the_fastest_and_remembers_it(smoke, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANCOMPARE_CACHE", str(tmp_path))
+    monkeypatch.setattr(bench.study, "usable_cores", lambda: 6)
+    monkeypatch.setattr(bench.study, "available_memory", lambda: 2**40)
+    asked = []
+
+    def throughput(config, jobs, threads, seconds):
+        asked.append((config.method, jobs, threads))
+        if jobs == 6:
+            raise RuntimeError("killed")
+        return {1: 2.0, 2: 3.0, 4: 2.5}[jobs]
+
+    monkeypatch.setattr(bench, "throughput", throughput)
+    configs = [smoke(method=method, seed=seed) for method in ("gan", "wgan-gp") for seed in range(3)]
+    lines = []
+    assert bench.best_jobs(configs, report=lines.append) == 2
+    assert asked == [("wgan-gp", 1, 6), ("wgan-gp", 2, 3), ("wgan-gp", 4, 1), ("wgan-gp", 6, 1)]
+    assert len(lines) == 3
+    assert bench.best_jobs(configs, report=lines.append) == 2
+    assert len(asked) == 4

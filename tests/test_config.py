@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gancompare.config import FIELDS, MAIN_METHODS, PROFILES, RECIPES, ConfigError, RunConfig, nearest
+from gancompare.config import FIELDS, LATER, MAIN_METHODS, PROFILES, RECIPES, ConfigError, RunConfig, nearest
 from gancompare.data import BUILT_IN
 from gancompare.objectives import METHODS
 
 LABELS = {"profile", "recipe"}  # what they set counts, not their names
 OUTPUT = {"device", "log_every", "sample_every", "evaluate_every", "checkpoint_every", "tensorboard"}
-OUTPUT |= {"extractor", "monitor_images", "evaluation_images"}
+OUTPUT |= {"extractor", "monitor_images", "evaluation_images", "mode_images"}
 
 
 # fields
@@ -388,3 +388,25 @@ def test_only_the_names_in_also_are_let_pass():
 def test_a_bad_parameter_is_refused_like_any_other():
     with pytest.raises(ConfigError, match="seed='four'"):
         RunConfig.from_parameters(HARMLESS | {"seed": "four"})
+
+
+# fields that came after the first results
+
+
+def test_results_from_before_keep_their_hash_and_can_be_read():
+    recorded = sorted((Path(__file__).parent.parent / "results" / "first").glob("*/*/seed0/config.json"))
+    assert len(recorded) >= 3
+    for path in recorded:
+        content = json.loads(path.read_text())
+        older = {name: value for name, value in content["config"].items() if name not in LATER}
+        assert RunConfig.from_dict(older).hash() == content["hash"], path
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("extra_layers", 1), ("activation", "tanh"), ("generator_norm", "none"), ("one_sided_penalty", True)],
+)
+def test_a_later_field_counts_as_soon_as_it_is_set(name, value):
+    assert name in LATER
+    assert RunConfig(**{name: value}).hash() != RunConfig().hash()
+    assert RunConfig(**{name: FIELDS[name].metadata["default"]}).hash() == RunConfig().hash()

