@@ -91,8 +91,9 @@ def rates(answers: pd.DataFrame, sources: Sequence[str]) -> pd.DataFrame:
 class BlindTest(widgets.VBox):
     """Images of all methods of one training seed, and as many real ones that no run was trained on, asked one by one.
 
-    ``answers``: a CSV file (default: in the folder ``explored``), written at each answer; a test on the same file goes on where it was left. Nothing is
-    loaded before *begin* is pressed. Seconds run from sending an image to receiving the answer.
+    ``answers``: a CSV file (default: in the folder ``explored``), written at each answer; a test on the same file goes
+    on where it was left. Nothing is loaded before *begin* is pressed. Seconds run from sending an image to receiving
+    the answer.
     Raises RunError if there is no such run.
     """
 

@@ -13,12 +13,14 @@ def principal_directions(net: nn.Module) -> tuple[Tensor, Tensor]:
     """Directions in latent space that move the first layer's activations most, and the share of variance of each.
 
     As in GANSpace (Härkönen et al. 2020): principal components of the first activations over latents from N(0, 1),
-    led back to latents. Up to its ReLU the first layer is affine here, so that no sampling is needed.
+    led back to latents. Before its nonlinearity the first layer is affine here, so that no sampling is needed.
     Returns unit rows (latent_dim, latent_dim), largest first, and shares (latent_dim,) that sum to 1.
     """
 
+    norm = [layer for layer in net.layers[:1] if isinstance(layer, nn.BatchNorm2d)]  # else it is the nonlinearity
+
     def activations(z: Tensor) -> Tensor:
-        return net.layers[0](net.unflatten(net.project(z))).flatten(1).double()
+        return nn.Sequential(*norm)(net.unflatten(net.project(z))).flatten(1).double()
 
     origin = torch.zeros(1, net.latent_dim)
     slopes = activations(torch.eye(net.latent_dim)) - activations(origin)  # (latent_dim, features)

@@ -38,11 +38,14 @@ Nets = dict[str, nn.Module]
 
 
 def sections(results: Path, study: str) -> list[tuple[str, str]]:
-    """(data set, HTML) for each data set of a study with weights. Without any: one sentence, of no data set."""
+    """(data set, HTML) for each data set of a study with weights. Without any: one sentence, of no data set.
+
+    Empty for a folder without runs of its own, as a sweep is, whose cells hold generators of many kinds.
+    """
     try:
         table = runs.load_study(results, study)
     except runs.RunError:
-        return [("", NO_WEIGHTS)]
+        return []
     found = []
     for dataset, of_dataset in table.groupby("dataset", sort=False):
         seed, nets, directories = with_weights(of_dataset)
@@ -77,29 +80,45 @@ def with_weights(table: pd.DataFrame) -> tuple[int, Nets, dict[str, Path]]:
 def folded(net: nn.Module) -> list[tuple[Tensor, Tensor]]:
     """A generator in eval mode as (weights, bias) of each layer, float64, with every batch norm folded in.
 
-    First (latent_dim, side · side · C), then (C_in · 4 · 4, C_out) of each transposed convolution, both with the
-    channel last and its bias (C,). Between layers stands a ReLU, behind the last a tanh.
+    First (latent_dim, side · side · C), then (C_in · 4 · 4, C_out) of each transposed convolution at stride 2, and
+    (C_in · 3 · 3, C_out) of each plain one, written as a transposed one at stride 1; all with the channel last and a
+    bias (C,), without norm (side · side · C,) for the first. Between layers stands the net's activation, behind the
+    last a tanh.
     """
     channels, side, _ = net.unflatten.unflattened_size
     weights = net.project.weight.double().T.reshape(-1, channels, side, side).permute(0, 2, 3, 1)
     bias, layers = torch.zeros(channels).double(), []
+    if net.project.bias is not None:
+        bias = net.project.bias.double().reshape(channels, side, side).permute(1, 2, 0)
     for module in net.layers:
         if isinstance(module, nn.BatchNorm2d):
             slope = module.weight.double() / (module.running_var.double() + module.eps).sqrt()
             weights, bias = weights * slope, (bias - module.running_mean.double()) * slope + module.bias.double()
-        elif isinstance(module, nn.ConvTranspose2d):
+        elif isinstance(module, nn.ConvTranspose2d | nn.Conv2d):
             layers.append((weights, bias))
-            weights = module.weight.double().permute(0, 2, 3, 1)
+            if isinstance(module, nn.Conv2d):
+                weights = module.weight.double().flip(2, 3).permute(1, 2, 3, 0)
+            else:
+                weights = module.weight.double().permute(0, 2, 3, 1)
             bias = torch.zeros(weights.shape[3]).double() if module.bias is None else module.bias.double()
     layers.append((weights, bias))
-    return [(layers[0][0].flatten(1), layers[0][1])] + [(w.flatten(0, 2), b) for w, b in layers[1:]]
+    return [(layers[0][0].flatten(1), layers[0][1].flatten())] + [(w.flatten(0, 2), b) for w, b in layers[1:]]
+
+
+def activation(net: nn.Module) -> str:
+    """What stands between the layers, as ``live.js`` calls it."""
+    names = {nn.ReLU: "relu", nn.LeakyReLU: "leaky-relu", nn.Tanh: "tanh", nn.ELU: "elu"}
+    return next(names[type(module)] for module in net.layers if not isinstance(module, nn.BatchNorm2d))
 
 
 def work(net: nn.Module) -> int:
     """Multiply-adds for one image."""
-    first, *others = (weights.numel() for weights, _ in folded(net))
-    side = net.unflatten.unflattened_size[1]
-    return first + sum(numbers * (side * 2**i) ** 2 for i, numbers in enumerate(others))
+    adds, side = net.project.weight.numel(), net.unflatten.unflattened_size[1]
+    for module in net.layers:
+        if isinstance(module, nn.ConvTranspose2d | nn.Conv2d):
+            adds += module.weight.numel() * side**2
+            side *= module.stride[0]
+    return adds
 
 
 def packed(net: nn.Module, kind: str) -> dict[str, Any]:
@@ -113,8 +132,9 @@ def packed(net: nn.Module, kind: str) -> dict[str, Any]:
             weights = (weights / scale).round()
         layers.append(layer | {"weights": _base64(weights.numpy().astype({"int8": "i1", "float16": "<f2"}[kind]))})
     directions = principal_directions(net)[0][:DIRECTIONS]
-    side = net.unflatten.unflattened_size[1]
-    return {"latent_dim": net.latent_dim, "side": side, "layers": layers, "directions": _base64(directions.numpy())}
+    channels, side, _ = net.unflatten.unflattened_size
+    about = {"latent_dim": net.latent_dim, "channels": channels, "side": side, "activation": activation(net)}
+    return about | {"layers": layers, "directions": _base64(directions.numpy())}
 
 
 def _base64(values: np.ndarray | bytes) -> str:

@@ -1,4 +1,4 @@
-"""04_explore in a real JupyterLab, in a real browser: run all cells, move a slider by keyboard, and see new pictures."""
+"""04_explore in a real JupyterLab and a real browser: run all cells, move a slider by keyboard, see new pictures."""
 
 import contextlib
 import os

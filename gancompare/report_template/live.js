@@ -67,21 +67,23 @@ function project(z, { weights, bias }) {
   return out;
 }
 
-// transposed convolution, 4 × 4, stride 2, padding 1: input (y, x) reaches outputs 2y − 1 … 2y + 2
-function doubled(x, side, { weights, bias }) {
-  const outs = bias.length, ins = x.length / (side * side), wide = 2 * side, out = new Float32Array(wide * wide * outs);
+// Transposed convolution, padding 1: 4 × 4 at stride 2, where input (y, x) reaches outputs 2y − 1 … 2y + 2 and as many
+// of x, or 3 × 3 at stride 1, where it reaches y − 1 … y + 1.
+function convolved(x, side, stride, { weights, bias }) {
+  const outs = bias.length, ins = x.length / (side * side), size = stride + 2, wide = stride * side;
+  const out = new Float32Array(wide * wide * outs);
   for (let i = 0; i < out.length; i += 1) out[i] = bias[i % outs];
   for (let y = 0, at = 0; y < side; y += 1) for (let column = 0; column < side; column += 1) {
     for (let c = 0; c < ins; c += 1, at += 1) {
       const value = x[at];
       if (value === 0) continue; // half of all, behind a ReLU
-      for (let ky = 0; ky < 4; ky += 1) {
-        const oy = 2 * y - 1 + ky;
+      for (let ky = 0; ky < size; ky += 1) {
+        const oy = stride * y - 1 + ky;
         if (oy < 0 || oy >= wide) continue;
-        for (let kx = 0; kx < 4; kx += 1) {
-          const ox = 2 * column - 1 + kx;
+        for (let kx = 0; kx < size; kx += 1) {
+          const ox = stride * column - 1 + kx;
           if (ox < 0 || ox >= wide) continue;
-          for (let o = 0, to = (oy * wide + ox) * outs, w = (c * 16 + ky * 4 + kx) * outs; o < outs; o += 1) {
+          for (let o = 0, to = (oy * wide + ox) * outs, w = ((c * size + ky) * size + kx) * outs; o < outs; o += 1) {
             out[to + o] += value * weights[w + o];
           }
         }
@@ -91,11 +93,19 @@ function doubled(x, side, { weights, bias }) {
   return out;
 }
 
+const ACTIVATIONS = {
+  relu: (v) => (v < 0 ? 0 : v),
+  "leaky-relu": (v) => (v < 0 ? 0.2 * v : v),
+  tanh: Math.tanh,
+  elu: (v) => (v < 0 ? Math.expm1(v) : v),
+};
+
 function generate(net, z) { // (side · side · channels) in [-1, 1]
   let x = project(z.subarray(0, net.latent_dim), net.layers[0]);
-  for (let i = 1, side = net.side; i < net.layers.length; i += 1, side *= 2) {
-    for (let j = 0; j < x.length; j += 1) if (x[j] < 0) x[j] = 0;
-    x = doubled(x, side, net.layers[i]);
+  for (let i = 1, side = net.side, ins = net.channels; i < net.layers.length; i += 1) {
+    const { weights, bias } = net.layers[i], stride = weights.length === 16 * ins * bias.length ? 2 : 1;
+    x = convolved(x.map(ACTIVATIONS[net.activation]), side, stride, net.layers[i]);
+    [side, ins] = [stride * side, bias.length];
   }
   return x.map(Math.tanh);
 }
@@ -156,6 +166,7 @@ function startLive(parts) {
   let wanted = 0; // the latest wish: work on an older one stops
   async function draw() {
     wanted += 1;
+    parts.box.setAttribute("aria-busy", "true");
     const mine = wanted, amounts = sliders.slice(0, -1).map((slider) => Number(slider.value)), begun = performance.now();
     const start = base(), z = new Map(canvases.map(({ dataset }) => [dataset.method, latentsFor(dataset.method, start, amounts)]));
     parts.box.latents = Object.fromEntries(z);
@@ -176,6 +187,7 @@ function startLive(parts) {
     }
     const moved = sliders.filter((slider) => slider.value !== "0").map((s) => `${s.labels[0].textContent} ${s.value}`);
     const text = [`latents of seed ${seed.value}`, ...moved].join(", ");
+    parts.box.setAttribute("aria-busy", "false");
     status.textContent = `${text}; ${data.count * canvases.length} images in ${Math.round(performance.now() - begun)} ms, made in this page`;
   }
 
