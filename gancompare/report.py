@@ -71,7 +71,8 @@ def _insert(notebook, play: Sequence[tuple[str, str]]) -> None:
     """Put the section before "What this does not show", or at the end of a notebook without it."""
     from nbformat import v4
 
-    cells = [v4.new_markdown_cell(PLAY)]
+    playable = any(heading for heading, _ in play)
+    cells = [v4.new_markdown_cell(PLAY if playable else PLAY.splitlines()[0])]
     for heading, content in play:
         cells += [v4.new_markdown_cell(f"### Play with {heading}")] if heading else []
         cells += [v4.new_code_cell(outputs=[v4.new_output("display_data", data={"text/html": content})])]

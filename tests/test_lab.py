@@ -41,6 +41,9 @@ def lab(make_run, tmp_path):  # noqa: F811
     cell.source = f"study = 'tiny'\nresults = {str(tmp_path / 'results')!r}\ndataset = 'mnist'"
     (tmp_path / "lab").mkdir()
     nbformat.write(notebook, tmp_path / "lab" / "04_explore.ipynb")
+    quiet = tmp_path / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    quiet.parent.mkdir(parents=True)
+    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -83,6 +86,7 @@ def test_sliders_change_the_pictures_in_jupyterlab(lab, chromium):
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.goto(f"{lab}/lab/tree/04_explore.ipynb")
     page.wait_for_selector(".jp-Notebook")
+    page.get_by_text("| Idle").wait_for()  # before there is a kernel, running a cell would ask for one
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     slider = page.locator(".widget-hslider", has=page.get_by_text("direction 1", exact=True)).locator(".noUi-handle")

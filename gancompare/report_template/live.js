@@ -121,7 +121,7 @@ function dress(box, data) {
     const { width, height } = data.methods[canvas.dataset.method];
     canvas.width = width ?? data.columns * (data.size + PAD) + PAD;
     canvas.height = height ?? rows * (data.size + PAD) + PAD;
-    canvas.style.width = `${canvas.width * Math.max(1, Math.round(84 / data.size))}px`;
+    canvas.style.width = `${canvas.width * Math.max(1, Math.round(64 / data.size))}px`;
     const pen = canvas.getContext("2d");
     pen.fillStyle = "#fff";
     pen.fillRect(0, 0, canvas.width, canvas.height);
