@@ -346,9 +346,9 @@ class Explorer(widgets.VBox):
             except runs.RunError as error:
                 head += f"<br>{html.escape(str(error))}"
             about = f"{self.dataset.value}, {method}"
-            picture = widgets.Image(format="jpeg", tooltip=f"generated images, {about}")
-            training = widgets.Image(format="jpeg", tooltip=f"images while it trained, {about}")
-            near = widgets.Image(format="jpeg", layout={"display": "none"})
+            picture = image_widget(f"generated images, {about}")
+            training = image_widget(f"images while it trained, {about}")
+            near = image_widget("nearest training image", layout={"display": "none"})
             views[method] = View(net, directions, shares, plots.saved_grids(directory), picture, training, near)
             shown = [widgets.HTML(head)] + ([picture, near] if net else [])
             shown += [training] if views[method].snapshots else []
@@ -499,6 +499,13 @@ class Explorer(widgets.VBox):
             self._say(f"saved {path}")
         except (OSError, runs.RunError) as error:
             self._say(f"not saved: {error}")
+
+
+def image_widget(tooltip: str, form: str = "jpeg", layout: dict[str, str] | None = None) -> widgets.Image:
+    """One white pixel until it is given a picture: a browser shows an error for an image without bytes."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (1, 1), "white").save(buffer, format=form)
+    return widgets.Image(value=buffer.getvalue(), format=form, tooltip=tooltip, layout=layout or {})
 
 
 def with_twin(slider: widgets.Widget) -> widgets.HBox:

@@ -1,6 +1,7 @@
 """04_explore in a real JupyterLab and a real browser: run all cells, move a slider by keyboard, see new pictures."""
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -19,6 +20,10 @@ import gancompare
 
 ROOT = Path(gancompare.__file__).parent.parent
 PICTURES = ".jp-OutputArea-output img.widget-image"
+SETTINGS = {  # no question to answer before the test can go on, and cells stay in the page when they are out of sight
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "notebook-extension/tracker": {"windowingMode": "none"},
+}
 # bytes of the pictures that are shown, as a number that changes when they do
 DIGEST = """async (images) => { const sums = []; for (const image of images) {
   if (!image.src.startsWith("blob:") || getComputedStyle(image).display === "none") continue;
@@ -41,9 +46,10 @@ def lab(make_run, tmp_path):  # noqa: F811
     cell.source = f"study = 'tiny'\nresults = {str(tmp_path / 'results')!r}\ndataset = 'mnist'"
     (tmp_path / "lab").mkdir()
     nbformat.write(notebook, tmp_path / "lab" / "04_explore.ipynb")
-    quiet = tmp_path / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    quiet.parent.mkdir(parents=True)
-    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    for plugin, values in SETTINGS.items():
+        path = tmp_path / "settings" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(values))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
