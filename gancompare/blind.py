@@ -18,7 +18,7 @@ from gancompare import generate, runs, statistics
 from gancompare.data import DataError
 from gancompare.files import sync, write_atomically
 from gancompare.streams import fixed_latents, stream
-from gancompare.widgets import find_finished, image_widget, images_of, runs_of
+from gancompare.widgets import find_finished, images_of, runs_of
 
 REAL, GENERATED = "real", "generated"  # answers; REAL is also the source of real images
 FIELDS = ("trial", "source", "image", "answer", "seconds")  # of an answers file
@@ -119,7 +119,7 @@ class BlindTest(widgets.VBox):
         self.begin = widgets.Button(description="begin", tooltip="load the images and ask")
         self.real = widgets.Button(description="real", tooltip="this is a photograph or drawing from the data set")
         self.generated = widgets.Button(description="generated", tooltip="this was made by a generator")
-        self.image = image_widget("real or generated?", "png", {"display": "none"})
+        self.image = widgets.Image(format="png", layout={"display": "none"})  # a tooltip breaks it (ipywidgets 8.1)
         self.status = widgets.HTML()
         self.begin.on_click(lambda _: self._begin())
         self.real.on_click(lambda _: self.answer(REAL))

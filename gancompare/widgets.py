@@ -345,10 +345,9 @@ class Explorer(widgets.VBox):
                 directions, shares = principal_directions(net)
             except runs.RunError as error:
                 head += f"<br>{html.escape(str(error))}"
-            about = f"{self.dataset.value}, {method}"
-            picture = image_widget(f"generated images, {about}")
-            training = image_widget(f"images while it trained, {about}")
-            near = image_widget("nearest training image", layout={"display": "none"})
+            # no tooltips: a browser cannot show an image widget that has one (ipywidgets 8.1)
+            picture, training = widgets.Image(format="jpeg"), widgets.Image(format="jpeg")
+            near = widgets.Image(format="jpeg", layout={"display": "none"})
             views[method] = View(net, directions, shares, plots.saved_grids(directory), picture, training, near)
             shown = [widgets.HTML(head)] + ([picture, near] if net else [])
             shown += [training] if views[method].snapshots else []
@@ -465,7 +464,6 @@ class Explorer(widgets.VBox):
                     factor = max(1, round(SIDE / image.shape[-1]))
                     size = factor * pair.width, factor * pair.height
                     view.near.value = jpeg(pair.resize(size, Image.Resampling.NEAREST).convert("RGB"))
-                    view.near.tooltip = f"{method}: image {number}, and below it the nearest training image"
                     view.near.layout.display = None
                     psnr.append(f"{method} {found['neighbour_psnr']:.1f}")
         except (DataError, runs.RunError) as error:
@@ -499,13 +497,6 @@ class Explorer(widgets.VBox):
             self._say(f"saved {path}")
         except (OSError, runs.RunError) as error:
             self._say(f"not saved: {error}")
-
-
-def image_widget(tooltip: str, form: str = "jpeg", layout: dict[str, str] | None = None) -> widgets.Image:
-    """One white pixel until it is given a picture: a browser shows an error for an image without bytes."""
-    buffer = io.BytesIO()
-    Image.new("RGB", (1, 1), "white").save(buffer, format=form)
-    return widgets.Image(value=buffer.getvalue(), format=form, tooltip=tooltip, layout=layout or {})
 
 
 def with_twin(slider: widgets.Widget) -> widgets.HBox:

@@ -59,7 +59,8 @@ def test_a_simulated_raters_odds_come_back_with_wilsons_interval(results, tmp_pa
     for source, row in table.iterrows():
         assert row["share"] == pytest.approx(called[source] / row["shown"], abs=1e-3)
         assert (row["low"], row["high"]) == pytest.approx(wilson(called[source], row["shown"]), abs=1e-3)
-        assert row["low"] < ODDS[source] < row["high"]
+        spread = np.sqrt(ODDS[source] * (1 - ODDS[source]) / row["shown"])
+        assert abs(row["share"] - ODDS[source]) < 4 * spread  # its 95 % interval may miss, one time in twenty
         assert row["median seconds"] >= 0
     assert test.real.disabled
     assert "all 160 images are answered" in test.status.value

@@ -86,7 +86,7 @@ def lab(make_run, tmp_path):  # noqa: F811
 @pytest.mark.browser
 def test_sliders_change_the_pictures_in_jupyterlab(lab, chromium):
     page = chromium.new_context(viewport={"width": 1400, "height": 1000}).new_page()
-    page.set_default_timeout(120_000)  # a busy machine takes its time; nothing waits longer than it must
+    page.set_default_timeout(60_000)  # a busy machine takes its time; nothing waits longer than it must
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
@@ -97,7 +97,8 @@ def test_sliders_change_the_pictures_in_jupyterlab(lab, chromium):
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     slider = page.locator(".widget-hslider", has=page.get_by_text("direction 1", exact=True)).locator(".noUi-handle")
     slider.wait_for()
-    page.wait_for_function("(s) => document.querySelectorAll(s).length >= 6", arg=PICTURES)  # drawn, and of training
+    drawn = "(s) => [...document.querySelectorAll(s)].filter((i) => i.offsetParent && i.naturalWidth > 1).length === 6"
+    page.wait_for_function(drawn, arg=PICTURES)  # of latents, and of training
     before = page.eval_on_selector_all(PICTURES, DIGEST)
     assert len(before) == 6
     slider.focus()
