@@ -132,7 +132,8 @@ def generate_images(options: argparse.Namespace) -> int:
 
 
 def export_generator(options: argparse.Namespace) -> int:
-    worst = export.export(options.run, options.format, options.output, options.checkpoint, options.force)
+    choices = (options.checkpoint, options.force, options.half)
+    worst = export.export(options.run, options.format, options.output, *choices)
     print(f"{options.output}: images differ from the run's by {worst:.1e} at most")
     return DONE
 
@@ -297,6 +298,7 @@ def parser() -> argparse.ArgumentParser:
     packing.add_argument("--output", required=True, type=Path, metavar="FILE", help="a new file")
     packing.add_argument("--format", required=True, choices=export.FORMATS, help="kind of file")
     packing.add_argument("--checkpoint", choices=runs.WEIGHTS, default="last", help="(default: last)")
+    packing.add_argument("--half", action="store_true", help="round safetensors to float16: half as large")
     packing.add_argument("--force", action="store_true", help="replace an earlier file")
 
     timing = add_command(commands, "bench", benchmark, "time a generator step against the textbook loop")

@@ -19,27 +19,38 @@ from gancompare.generate import load
 from gancompare.streams import fixed_latents
 
 TOLERANCE = 1e-4  # of images in [-1, 1]: an eightieth of a grey level, far above float32 rounding in these nets
+HALF_TOLERANCE = 1 / 127.5  # a grey level, some four times what rounding to 11 bits does to trained generators
 BATCHES = (1, 2, 7)  # checked; the file must not have one of them built in
 INPUT, OUTPUT = "latents", "images"  # names in the ONNX graph
 
 Images = Callable[[Tensor], Tensor]
 
 
-def export(run: str | Path, form: str, output: str | Path, checkpoint: str = "last", force: bool = False) -> float:
+def export(
+    run: str | Path,
+    form: str,
+    output: str | Path,
+    checkpoint: str = "last",
+    force: bool = False,
+    half: bool = False,
+) -> float:
     """Write the generator of ``run`` to the file ``output`` as ``form``; returns the largest difference found.
 
     The file maps latents (B, latent_dim) to images (B, C, H, W) in [-1, 1], float32, any B. "onnx": input ``latents``,
     output ``images``; "torchscript": for ``torch.jit.load``; "torch-export": for ``torch.export.load``, named *.pt2;
-    "safetensors": the weights, with the run's ``config.json`` beside them.
+    "safetensors": the weights, with the run's ``config.json`` beside them; ``half`` rounds them to float16, half as
+    large, which ``load_generator`` widens again.
     Raises RunError for a run without usable weights, a file that is there unless ``force``, a missing package, and
-    images that differ by more than ``TOLERANCE`` from those of the run; then nothing is written.
+    images that differ by more than ``TOLERANCE`` (``HALF_TOLERANCE``) from the run's; then nothing is written.
     """
-    output = Path(output)
+    output, tolerance = Path(output), HALF_TOLERANCE if half else TOLERANCE
+    if half and form != "safetensors":
+        raise runs.RunError(f"--half with --format {form}: only safetensors hold half precision; leave out --half")
     config = output.with_name("config.json") if form == "safetensors" else None
     net = load(run, checkpoint=checkpoint)
     text = json.dumps(runs.read_config(Path(run)), indent=2) + "\n"
     check_output(output, config, text, force)
-    content, reopened = FORMATS[form](net)
+    content, reopened = to_safetensors(net, half) if half else FORMATS[form](net)
     differences = []
     for count in BATCHES:
         latents = fixed_latents(0, f"export {count}", count, net.latent_dim)
@@ -48,8 +59,8 @@ def export(run: str | Path, form: str, output: str | Path, checkpoint: str = "la
             raise runs.RunError(f"{form}: {count} latents gave images of shape {tuple(found.shape)}; nothing written")
         differences.append((found - expected).abs().max())
     worst = float(torch.stack(differences).max())  # NaN if any is
-    if not worst <= TOLERANCE:
-        raise runs.RunError(f"{form}: images differ from the run's by {worst:.1e} > {TOLERANCE:.0e}; nothing written")
+    if not worst <= tolerance:
+        raise runs.RunError(f"{form}: images differ from the run's by {worst:.1e} > {tolerance:.0e}; nothing written")
     try:
         output.absolute().parent.mkdir(parents=True, exist_ok=True)
         if config:
@@ -107,11 +118,14 @@ def to_torch_export(net: nn.Module) -> tuple[bytes, Images]:
     return buffer.getvalue(), lambda latents: reopened(latents)
 
 
-def to_safetensors(net: nn.Module) -> tuple[bytes, Images]:
+def to_safetensors(net: nn.Module, half: bool = False) -> tuple[bytes, Images]:
     library = need("safetensors.torch", "safetensors", ("safetensors",))
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    if half:  # counters stay whole numbers
+        weights = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
     content = library.save(weights)
-    reopened = {name: tensor for name, tensor in library.load(content).items()}
+    kinds = {name: tensor.dtype for name, tensor in net.state_dict().items()}
+    reopened = {name: tensor.to(kinds[name]) for name, tensor in library.load(content).items()}
     return content, lambda latents: torch.func.functional_call(net, reopened, (latents,))
 
 

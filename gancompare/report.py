@@ -8,29 +8,40 @@ import copy
 import datetime
 import html
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from gancompare import live
 from gancompare.files import write_atomically
 from gancompare.notebook import NotebookError, execute
 
 PROGRESS = re.compile(r"\d+%\|.*\[|\d+it \[\d")  # what tqdm writes, with and without a total
 NEEDS_A_KERNEL = ("application/vnd.jupyter.widget-view+json", "application/javascript", "text/vnd.mermaid")
+PLAY = """## Play
+
+Generators of the first seed, run by this page itself. All methods get the same latents, those of a seed, moved by the
+sliders. Directions are the principal components of a generator's first activations, led back to latents; along each,
+latents have a standard deviation of 1. Weights are rounded, so that a pixel may be a few of its 255 levels off."""
 
 
 class ReportError(RuntimeError):
     """A report could not be built; the message says why and what to do."""
 
 
-def render_html(notebook: Path, output: Path, title: str) -> Path:
+def render_html(notebook: Path, output: Path, title: str, play: Sequence[tuple[str, str]] = ()) -> Path:
     """Write an executed notebook as one self-contained HTML file and return `output`.
 
     The file is replaced whole or not at all. `title` names the page; it is also the heading if the notebook has none.
+    `play`, pairs of a heading and HTML, makes a section of its own before the last one.
     Raises FileNotFoundError without the notebook and nbformat's `NotJSONError` if the file is not a notebook.
     """
     import nbformat
 
-    return _write(Path(output), _page(nbformat.read(notebook, as_version=4), title, Path(notebook).parent))
+    read = nbformat.read(notebook, as_version=4)
+    if play:
+        _insert(read, play)
+    return _write(Path(output), _page(read, title, Path(notebook).parent))
 
 
 def build_report(study: str, results: Path, reports: Path, notebook: str = "03_compare.ipynb") -> Path:
@@ -50,9 +61,25 @@ def build_report(study: str, results: Path, reports: Path, notebook: str = "03_c
         execute(notebook, executed, {"study": study, "results": str(shown)})
     except NotebookError as error:
         raise ReportError(f"{notebook} failed: {error} (as far as it got: {executed.parent})") from error
-    page = render_html(executed, reports / study / "index.html", f"{study} – GAN, WGAN and WGAN-GP compared")
+    play, title = live.sections(results, study), f"{study} – GAN, WGAN and WGAN-GP compared"
+    page = render_html(executed, reports / study / "index.html", title, play)
     _write(reports / "index.html", _list_of_reports(reports))
     return page
+
+
+def _insert(notebook, play: Sequence[tuple[str, str]]) -> None:
+    """Put the section before "What this does not show", or at the end of a notebook without it."""
+    from nbformat import v4
+
+    playable = any(heading for heading, _ in play)
+    cells = [v4.new_markdown_cell(PLAY if playable else PLAY.splitlines()[0])]
+    for heading, content in play:
+        cells += [v4.new_markdown_cell(f"### Play with {heading}")] if heading else []
+        cells += [v4.new_code_cell(outputs=[v4.new_output("display_data", data={"text/html": content})])]
+    last = "## What this does not show"
+    at = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "markdown" and cell.source.startswith(last)]
+    where = at[-1] if at else len(notebook.cells)
+    notebook.cells[where:where] = cells
 
 
 def _list_of_reports(reports: Path) -> str:

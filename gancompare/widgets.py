@@ -19,10 +19,11 @@ import traitlets
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from gancompare import generate, plots, runs
+from gancompare import evaluation, generate, plots, runs
 from gancompare.config import MAIN_METHODS
-from gancompare.data import dataset_slug
+from gancompare.data import DataError, Dataset, dataset_slug, describe_datasets, load_dataset
 from gancompare.files import write_atomically
+from gancompare.latents import principal_directions, slerp
 from gancompare.streams import fixed_latents
 
 IMAGES, COLUMNS = 16, 4  # of each method, in a square
@@ -38,42 +39,6 @@ Found = dict[str, dict[str, dict[int, dict[str, Path]]]]  # study -> data set ->
 
 
 # ---- latents ---------------------------------------------------------------------------------------------------------
-
-
-@torch.no_grad()
-def principal_directions(net: nn.Module) -> tuple[Tensor, Tensor]:
-    """Directions in latent space that move the first layer's activations most, and the share of variance of each.
-
-    As in GANSpace (Härkönen et al. 2020): principal components of the first activations over latents from N(0, 1),
-    led back to latents. Up to its ReLU the first layer is affine here, so that no sampling is needed.
-    Returns unit rows (latent_dim, latent_dim), largest first, and shares (latent_dim,) that sum to 1.
-    """
-
-    def activations(z: Tensor) -> Tensor:
-        return net.layers[0](net.unflatten(net.project(z))).flatten(1).double()
-
-    origin = torch.zeros(1, net.latent_dim)
-    slopes = activations(torch.eye(net.latent_dim)) - activations(origin)  # (latent_dim, features)
-    strengths, vectors = torch.linalg.eigh(slopes @ slopes.T)
-    vectors, strengths = vectors.T.flip(0), strengths.flip(0).clamp(min=0)
-    largest = vectors.gather(1, vectors.abs().argmax(dim=1, keepdim=True))
-    return (vectors * largest.sign()).float(), (strengths / strengths.sum()).float()  # a sign of its own to each
-
-
-def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """From ``a`` (N, d) at t = 0 to ``b`` at 1, row by row along the great circle, lengths in proportion.
-
-    A straight line would pass nearer to the origin than latents from N(0, 1) ever lie.
-    """
-    lengths = a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True)
-    cosine = ((a / lengths[0]) * (b / lengths[1])).sum(dim=1, keepdim=True).clamp(-1, 1)
-    angle = cosine.double().acos()
-    straight = angle.sin() < 1e-4  # the same or opposite direction: there is no one circle
-    safe = torch.where(straight, torch.ones_like(angle), angle)
-    part_a = torch.where(straight, torch.full_like(angle, 1 - t), ((1 - t) * safe).sin() / safe.sin())
-    part_b = torch.where(straight, torch.full_like(angle, t), (t * safe).sin() / safe.sin())
-    length = (1 - t) * lengths[0] + t * lengths[1]
-    return ((part_a * a / lengths[0] + part_b * b / lengths[1]) * length).to(a.dtype)
 
 
 @dataclass(frozen=True)
@@ -173,6 +138,31 @@ def find_finished(results: str | Path) -> Found:
     return found
 
 
+def runs_of(found: Found, study: str | None, dataset: str | None) -> tuple[str, str, int, dict[str, Path]]:
+    """(study, data set, its first training seed, method → directory). Raises RunError, listing what there is."""
+    dataset = None if dataset is None else dataset_slug(dataset)
+    study = _choose("study", study, found, lambda name: dataset is None or dataset in found[name])
+    dataset = _choose("data set", dataset, found[study])
+    seed, directories = next(iter(found[study][dataset].items()))
+    return study, dataset, seed, directories
+
+
+def images_of(directory: Path, split: str) -> Dataset:
+    """The images that a run was trained on ("train"), or that were held out ("test"); nothing is downloaded.
+
+    Raises DataError if they are not at hand, or are others than the run had.
+    """
+    content = runs.read_config(directory)
+    config = content["config"]
+    for row in describe_datasets():
+        if row["name"] == config["dataset"] and not row["found"]:
+            raise DataError(f"the images of {row['name']} are not at hand: {row['hint']}")
+    dataset = load_dataset(config["dataset"], config["image_size"], config["channels"], split)
+    if split == "train" and dataset.fingerprint != content["data"]["fingerprint"]:
+        raise DataError(f"the images at {dataset.source} are not those that {directory} was trained on")
+    return dataset
+
+
 # ---- the widget ------------------------------------------------------------------------------------------------------
 
 
@@ -227,6 +217,7 @@ class View:
     snapshots: dict[int, Path]
     picture: widgets.Image
     training: widgets.Image
+    near: widgets.Image
 
 
 class Explorer(widgets.VBox):
@@ -239,9 +230,8 @@ class Explorer(widgets.VBox):
     def __init__(self, study: str | None = None, results: str | Path | None = None, dataset: str | None = None):
         super().__init__()
         self.found = find_finished(results or runs.results_directory())
-        dataset = None if dataset is None else dataset_slug(dataset)
-        study = _choose("study", study, self.found, lambda name: dataset is None or dataset in self.found[name])
-        dataset = _choose("data set", dataset, self.found[study])
+        study, dataset, _, _ = runs_of(self.found, study, dataset)
+        self._real: dict[tuple, Dataset] = {}  # training images that were looked through
         self.views: dict[str, View] = {}
         self._latest, self._quiet = LatestWins(self._draw), False
         self._make_controls(study, dataset)
@@ -276,6 +266,8 @@ class Explorer(widgets.VBox):
         self.percent = widgets.IntSlider(0, min=0, max=100, description="way there, %", readout=False, **wide)
         self.play = widgets.Play(min=0, max=100, step=2, interval=FRAME_MS, tooltip="play the interpolation")
         self.snapshot = widgets.IntSlider(0, min=0, max=0, description="training, picture", readout=False, **wide)
+        self.sample = widgets.BoundedIntText(1, min=1, max=IMAGES, description="image number", **number)
+        self.nearest = widgets.Button(description="nearest", tooltip="the training image nearest to it, by pixels")
         self.folder = widgets.Text("explored", description="save in folder", **wide)
         self.save_png = widgets.Button(description="save PNG", tooltip="save the pictures as they are")
         self.save_gif = widgets.Button(description="save GIF", tooltip="save the interpolation to the other seed")
@@ -292,13 +284,19 @@ class Explorer(widgets.VBox):
         self.run_seed.observe(lambda _: self._quiet or self.load(), "value")
         self.shuffle.on_click(lambda _: setattr(self.seed, "value", random.SystemRandom().randrange(2**31)))
         self.reset.on_click(lambda _: self._reset())
+        self.nearest.on_click(lambda _: self.show_nearest())
         self.save_png.on_click(lambda _: self._save("png", self._png))
         self.save_gif.on_click(lambda _: self._save("gif", lambda: gif(self.animation())))
 
     def _lay_out(self) -> None:
         left = [self.study, self.dataset, self.run_seed, widgets.HBox([self.seed, self.shuffle, self.reset])]
         left += [with_twin(self.truncation), self.other, widgets.HBox([with_twin(self.percent), self.play])]
-        left += [with_twin(self.snapshot), self.folder, widgets.HBox([self.save_png, self.save_gif])]
+        left += [
+            with_twin(self.snapshot),
+            widgets.HBox([self.sample, self.nearest]),
+            self.folder,
+            widgets.HBox([self.save_png, self.save_gif]),
+        ]
         right = [self.directions_of, *map(with_twin, self.along)]
         for index, slider in zip(self.index, self.coordinate, strict=True):
             right += [index, with_twin(slider)]
@@ -347,11 +345,12 @@ class Explorer(widgets.VBox):
                 directions, shares = principal_directions(net)
             except runs.RunError as error:
                 head += f"<br>{html.escape(str(error))}"
-            about = f"{self.dataset.value}, {method}"
-            picture = widgets.Image(format="jpeg", tooltip=f"generated images, {about}")
-            training = widgets.Image(format="jpeg", tooltip=f"images while it trained, {about}")
-            views[method] = View(net, directions, shares, plots.saved_grids(directory), picture, training)
-            shown = [widgets.HTML(head)] + ([picture] if net else []) + ([training] if views[method].snapshots else [])
+            # no tooltips: a browser cannot show an image widget that has one (ipywidgets 8.1)
+            picture, training = widgets.Image(format="jpeg"), widgets.Image(format="jpeg")
+            near = widgets.Image(format="jpeg", layout={"display": "none"})
+            views[method] = View(net, directions, shares, plots.saved_grids(directory), picture, training, near)
+            shown = [widgets.HTML(head)] + ([picture, near] if net else [])
+            shown += [training] if views[method].snapshots else []
             columns.append(widgets.VBox(shown, layout={"margin": "0 1em 0 0", "max_width": "28em"}))
         self.views = views
         usable = {method: view.net for method, view in views.items() if view.net}
@@ -424,6 +423,8 @@ class Explorer(widgets.VBox):
         super().close()
 
     def _changed(self, _change=None) -> None:
+        for view in self.views.values():
+            view.near.layout.display = "none"  # it belonged to other latents
         if not self._quiet:
             self._latest.ask(self.views, self.point(), self.directions_of.value, self.step())
 
@@ -448,6 +449,33 @@ class Explorer(widgets.VBox):
 
     def _say(self, text: str) -> None:
         self.status.value = f'<div role="status" aria-live="polite">{html.escape(text)}</div>'
+
+    def show_nearest(self) -> None:
+        """Below each method's picture: the chosen image, and the training image that is nearest to it by pixels."""
+        number, psnr = self.sample.value, []
+        directories = self.found[self.study.value][self.dataset.value][self.run_seed.value]
+        self._say("looking through the training images")
+        try:
+            z = self.latents()
+            for method, view in self.views.items():
+                if view.net:
+                    image = generate.render(view.net, z[:, : view.net.latent_dim])[number - 1 : number]
+                    pair, found = evaluation.neighbours(image, self._training_images(directories[method]))
+                    factor = max(1, round(SIDE / image.shape[-1]))
+                    size = factor * pair.width, factor * pair.height
+                    view.near.value = jpeg(pair.resize(size, Image.Resampling.NEAREST).convert("RGB"))
+                    view.near.layout.display = None
+                    psnr.append(f"{method} {found['neighbour_psnr']:.1f}")
+        except (DataError, runs.RunError) as error:
+            self._say(f"no nearest training image: {error}")
+            return
+        self._say(f"image {number} and, below it, the training image nearest by pixels; PSNR in dB: {', '.join(psnr)}")
+
+    def _training_images(self, directory: Path) -> Tensor:
+        key = (self.study.value, self.dataset.value)
+        if key not in self._real:
+            self._real = {key: images_of(directory, "train")}  # of one data set at a time
+        return self._real[key].images
 
     # -- saving
 

