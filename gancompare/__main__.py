@@ -124,6 +124,7 @@ def generate_images(options: argparse.Namespace) -> int:
     count = options.num_images
     device = train.choose_device(RunConfig(device=options.device).device)
     choices = (options.format, options.truncation, options.batch_size, options.checkpoint, device, options.force)
+    choices += (options.of_class,)
     counts = generate.generate(options.run, options.output, count, options.seed, *choices)
     for _ in generate.with_progress(counts, count):
         pass
@@ -287,6 +288,9 @@ def parser() -> argparse.ArgumentParser:
     )
     images.add_argument(
         "--truncation", type=float, metavar="T", help="cut latents off at ±T: less varied, nearer to the average"
+    )
+    images.add_argument(
+        "--class", dest="of_class", metavar="CLASS", help="of a conditional run: only this class, by name or number"
     )
     images.add_argument("--batch-size", type=whole_number, default=256, metavar="N", help="at a time (default: 256)")
     images.add_argument("--checkpoint", choices=runs.WEIGHTS, default="last", help="(default: last)")

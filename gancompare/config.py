@@ -95,6 +95,7 @@ class RunConfig:
 
     image_size: int = _option(64, "side of the square images, in pixels", choices=IMAGE_SIZES)
     channels: int = _option(3, "1 grey, 3 colour", choices=(1, 3))
+    conditional: bool = _option(False, "tell both nets the class of an image; needs labelled data")
     horizontal_flip: bool = _option(False, "mirror each real image with probability 1/2")
 
     latent_dim: int = _option(128, "dimensions of z", 1, 4096)
@@ -222,7 +223,7 @@ class RunConfig:
 
 
 # fields that came after the first results; at their defaults nets and training are what they were before
-LATER = ("generator_norm", "activation", "extra_layers", "one_sided_penalty")
+LATER = ("generator_norm", "activation", "extra_layers", "one_sided_penalty", "conditional")
 FIELDS: dict[str, dataclasses.Field] = {field.name: field for field in dataclasses.fields(RunConfig)}
 
 

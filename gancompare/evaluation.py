@@ -23,6 +23,7 @@ from gancompare.config import RunConfig
 from gancompare.data import MODES, STACKED, DataError, Dataset, load_dataset, to_uint8
 from gancompare.features import PCA, Extractor, default_extractor, extract, fit_pca, load_extractor, real_features
 from gancompare.files import atomic_path, write_atomically
+from gancompare.models import in_batches
 from gancompare.streams import fixed_latents
 
 MAX_FEATURES = 128  # wider features are projected: FD's bias grows with their number, and covariances need images
@@ -82,12 +83,16 @@ def monitor(config: RunConfig, dataset: Dataset, device: torch.device) -> Refere
 
 @torch.no_grad()
 def fakes(generator: nn.Module, seed: int, count: int, batch_size: int = 256) -> Tensor:
-    """``count`` uint8 images on the CPU from the seed's evaluation latents, in eval mode: the same for every method."""
+    """``count`` uint8 images on the CPU from the seed's evaluation latents, in eval mode: the same for every method.
+
+    A conditional generator makes its classes in turn, equally many of each.
+    """
     training, device = generator.training, next(generator.parameters()).device
-    latents = fixed_latents(seed, "evaluation", count, generator.latent_dim)
+    latents, labels = fixed_latents(seed, "evaluation", count, generator.latent_dim), generator.in_turn(count)
     generator.eval()
     try:
-        return torch.cat([to_uint8(generator(z.to(device))).cpu() for z in latents.split(batch_size)])
+        parts = in_batches(latents, labels, batch_size)
+        return torch.cat([to_uint8(generator(z.to(device), of)).cpu() for z, of in parts])
     finally:
         generator.train(training)
 

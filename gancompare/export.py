@@ -21,9 +21,9 @@ from gancompare.streams import fixed_latents
 TOLERANCE = 1e-4  # of images in [-1, 1]: an eightieth of a grey level, far above float32 rounding in these nets
 HALF_TOLERANCE = 1 / 127.5  # a grey level, some four times what rounding to 11 bits does to trained generators
 BATCHES = (1, 2, 7)  # checked; the file must not have one of them built in
-INPUT, OUTPUT = "latents", "images"  # names in the ONNX graph
+INPUTS, OUTPUT = ["latents", "labels"], "images"  # names in the ONNX graph
 
-Images = Callable[[Tensor], Tensor]
+Images = Callable[..., Tensor]  # of latents, and of labels
 
 
 def export(
@@ -36,10 +36,11 @@ def export(
 ) -> float:
     """Write the generator of ``run`` to the file ``output`` as ``form``; returns the largest difference found.
 
-    The file maps latents (B, latent_dim) to images (B, C, H, W) in [-1, 1], float32, any B. "onnx": input ``latents``,
-    output ``images``; "torchscript": for ``torch.jit.load``; "torch-export": for ``torch.export.load``, named *.pt2;
-    "safetensors": the weights, with the run's ``config.json`` beside them; ``half`` rounds them to float16, half as
-    large, which ``load_generator`` widens again.
+    The file maps latents (B, latent_dim), and of a conditional run labels (B,) int64, to images (B, C, H, W) in
+    [-1, 1], float32, any B. "onnx": inputs ``latents`` (and ``labels``), output ``images``; "torchscript": for
+    ``torch.jit.load``; "torch-export": for ``torch.export.load``, named *.pt2; "safetensors": the weights, with the
+    run's ``config.json`` beside them; ``half`` rounds them to float16, half as large, which ``load_generator`` widens
+    again.
     Raises RunError for a run without usable weights, a file that is there unless ``force``, a missing package, and
     images that differ by more than ``TOLERANCE`` (``HALF_TOLERANCE``) from the run's; then nothing is written.
     """
@@ -53,8 +54,8 @@ def export(
     content, reopened = to_safetensors(net, half) if half else FORMATS[form](net)
     differences = []
     for count in BATCHES:
-        latents = fixed_latents(0, f"export {count}", count, net.latent_dim)
-        expected, found = net(latents), reopened(latents)
+        given = inputs(net, fixed_latents(0, f"export {count}", count, net.latent_dim))
+        expected, found = net(*given), reopened(*given)
         if found.shape != expected.shape:
             raise runs.RunError(f"{form}: {count} latents gave images of shape {tuple(found.shape)}; nothing written")
         differences.append((found - expected).abs().max())
@@ -86,19 +87,26 @@ def check_output(output: Path, config: Path | None, text: str, force: bool) -> N
 def to_onnx(net: nn.Module) -> tuple[bytes, Images]:
     onnx_needs = ("onnx", "onnxscript", "onnxruntime")
     runtime = [need(name, "onnx", onnx_needs) for name in onnx_needs][-1]
+    given = example(net)
+    names = INPUTS[: len(given)]
     with quiet():
         program = torch.onnx.export(
             net,
-            (example(net),),
+            given,
             dynamo=True,
-            input_names=[INPUT],
+            input_names=names,
             output_names=[OUTPUT],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamic_shapes=any_batch(given),
             verbose=False,
         )
     content = program.model_proto.SerializeToString()
     session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    return content, lambda latents: torch.from_numpy(np.asarray(session.run([OUTPUT], {INPUT: latents.numpy()})[0]))
+
+    def run(*given: Tensor) -> Tensor:
+        values = {name: value.numpy() for name, value in zip(names, given, strict=True)}
+        return torch.from_numpy(np.asarray(session.run([OUTPUT], values)[0]))
+
+    return content, run
 
 
 def to_torchscript(net: nn.Module) -> tuple[bytes, Images]:
@@ -106,16 +114,17 @@ def to_torchscript(net: nn.Module) -> tuple[bytes, Images]:
     with quiet(), torch.no_grad():
         torch.jit.save(torch.jit.trace(net, example(net), check_trace=False), buffer)
         reopened = torch.jit.load(io.BytesIO(buffer.getvalue()), map_location="cpu")
-    return buffer.getvalue(), lambda latents: reopened(latents)
+    return buffer.getvalue(), reopened
 
 
 def to_torch_export(net: nn.Module) -> tuple[bytes, Images]:
     buffer = io.BytesIO()
     with quiet(), torch.no_grad():
-        program = torch.export.export(net, (example(net),), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        given = example(net)
+        program = torch.export.export(net, given, dynamic_shapes=any_batch(given))
         torch.export.save(program, buffer)
         reopened = torch.export.load(io.BytesIO(buffer.getvalue())).module()
-    return buffer.getvalue(), lambda latents: reopened(latents)
+    return buffer.getvalue(), reopened
 
 
 def to_safetensors(net: nn.Module, half: bool = False) -> tuple[bytes, Images]:
@@ -126,7 +135,7 @@ def to_safetensors(net: nn.Module, half: bool = False) -> tuple[bytes, Images]:
     content = library.save(weights)
     kinds = {name: tensor.dtype for name, tensor in net.state_dict().items()}
     reopened = {name: tensor.to(kinds[name]) for name, tensor in library.load(content).items()}
-    return content, lambda latents: torch.func.functional_call(net, reopened, (latents,))
+    return content, lambda *given: torch.func.functional_call(net, reopened, given)
 
 
 FORMATS: dict[str, Callable[[nn.Module], tuple[bytes, Images]]] = {  # net -> the file, and the file as a function
@@ -137,8 +146,19 @@ FORMATS: dict[str, Callable[[nn.Module], tuple[bytes, Images]]] = {  # net -> th
 }
 
 
-def example(net: nn.Module) -> Tensor:
-    return torch.zeros(2, net.latent_dim)  # 2: a batch of 1 would be taken for a constant
+def inputs(net: nn.Module, latents: Tensor) -> tuple[Tensor, ...]:
+    """What the generator takes: latents, and of a conditional one labels."""
+    labels = net.in_turn(len(latents))
+    return (latents,) if labels is None else (latents, labels)
+
+
+def example(net: nn.Module) -> tuple[Tensor, ...]:
+    return inputs(net, torch.zeros(2, net.latent_dim))  # 2: a batch of 1 would be taken for a constant
+
+
+def any_batch(given: tuple[Tensor, ...]) -> tuple[dict, ...]:
+    batch = torch.export.Dim("batch")
+    return tuple({0: batch} for _ in given)
 
 
 def need(module: str, form: str, packages: tuple[str, ...]) -> Any:

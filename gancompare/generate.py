@@ -21,6 +21,7 @@ from torchvision.utils import make_grid
 from gancompare import runs
 from gancompare.data import to_uint8
 from gancompare.images import available_memory
+from gancompare.models import in_batches
 from gancompare.streams import fixed_latents
 from gancompare.study import usable_cores
 
@@ -41,6 +42,7 @@ def generate(
     checkpoint: str = "last",
     device: str | torch.device = "cpu",
     force: bool = False,
+    of_class: str | None = None,
 ) -> Iterator[int]:
     """Write ``count`` images of a run into the new folder ``output``; yields how many are made so far.
 
@@ -49,8 +51,10 @@ def generate(
     it is empty or, with ``force``, if it holds nothing but an earlier output.
 
     The first images of a seed do not depend on ``count``. ``batch_size`` images are held at a time, rounded up to a
-    multiple of 16; ``truncation`` as in ``truncate``. On another device a pixel may differ by a rounding.
-    Raises RunError for a run without usable weights, an output that must not be replaced, and impossible numbers.
+    multiple of 16; ``truncation`` as in ``truncate``. ``of_class``: all of that class, by name or number; without it a
+    conditional run shows its classes in turn. On another device a pixel may differ by a rounding.
+    Raises RunError for a run without usable weights or such a class, an output that must not be replaced, and
+    impossible numbers.
     """
     output = Path(output)
     for name, value in (("num-images", count), ("batch-size", batch_size)):
@@ -60,14 +64,17 @@ def generate(
     net = load(run, device, checkpoint)
     config = runs.read_config(Path(run))
     about = {"run": str(run), "run_hash": config["hash"], "num_images": count, "seed": seed, "format": form}
-    about |= {"truncation": truncation, "checkpoint": checkpoint}
+    about |= {"truncation": truncation, "checkpoint": checkpoint, "class": of_class}
     size, channels = config["config"]["image_size"], config["config"]["channels"]
     check_count(output, count, form, size, channels, net.latent_dim)
-    latents = truncate(fixed_latents(seed, "generate", math.ceil(count / BLOCK) * BLOCK, net.latent_dim), truncation)
+    whole = math.ceil(count / BLOCK) * BLOCK
+    latents, labels = truncate(fixed_latents(seed, "generate", whole, net.latent_dim), truncation), net.in_turn(whole)
+    if of_class is not None:
+        labels = torch.full((whole,), class_number(Path(run), of_class))
     with new_folder(output, force) as folder:
         (folder / "generate.json").write_text(json.dumps(about, indent=2) + "\n")
         write = {"png": write_files, "grid": write_grid, "npz": write_npz}[form]
-        yield from write(folder, batches(net, latents, count, batch_size), count, (size, size, channels))
+        yield from write(folder, batches(net, latents, labels, count, batch_size), count, (size, size, channels))
 
 
 def load(run: str | Path, device: str | torch.device = "cpu", checkpoint: str = "last") -> nn.Module:
@@ -95,20 +102,41 @@ def truncate(z: Tensor, limit: float | None) -> Tensor:
     return torch.copysign(cut.abs().clamp(max=limit), z.double()).to(z.dtype)
 
 
+def class_number(run: Path, name: str) -> int:
+    """The label of a class of a conditional run, by its name or its number. Raises RunError where there is none."""
+    classes = runs.classes_of(run)
+    if not classes:
+        raise runs.RunError(f"--class {name}: {run} was not told classes; train one with --conditional")
+    if name in classes:
+        return classes.index(name)
+    if name.isdecimal() and int(name) < len(classes):
+        return int(name)
+    some = ", ".join(classes[:20]) + (f" and {len(classes) - 20} more" if len(classes) > 20 else "")
+    raise runs.RunError(f"--class {name}: no such class; there are {some}, or their numbers from 0")
+
+
 @torch.no_grad()
-def render(net: nn.Module, latents: Tensor) -> Tensor:
-    """Latents (N, latent_dim) on the CPU → uint8 images (N, C, H, W), whose bits do not depend on the other latents."""
-    device = next(net.parameters()).device
-    padded = torch.cat([latents, latents.new_zeros(-len(latents) % BLOCK, latents.shape[1])])
-    blocks = [to_uint8(net(z.to(device))).cpu() for z in padded.split(BLOCK)]
+def render(net: nn.Module, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+    """Latents (N, latent_dim) on the CPU → uint8 images (N, C, H, W), whose bits do not depend on the other latents.
+
+    ``labels`` (N,): for a conditional generator, by default its classes in turn.
+    """
+    device, missing = next(net.parameters()).device, -len(latents) % BLOCK
+    labels = net.in_turn(len(latents)) if labels is None else labels
+    padded = torch.cat([latents, latents.new_zeros(missing, latents.shape[1])])
+    labels = None if labels is None else torch.cat([labels, labels.new_zeros(missing)])
+    blocks = [to_uint8(net(z.to(device), of)).cpu() for z, of in in_batches(padded, labels, BLOCK)]
     return torch.cat(blocks)[: len(latents)]
 
 
-def batches(net: nn.Module, latents: Tensor, count: int, batch_size: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(index of the first, uint8 (n, H, W, C)) for the first ``count`` latents."""
-    step = math.ceil(batch_size / BLOCK) * BLOCK
-    for start in range(0, count, step):
-        images = render(net, latents[start : start + step])[: count - start]
+def batches(
+    net: nn.Module, latents: Tensor, labels: Tensor | None, count: int, batch_size: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """(index of the first, uint8 (n, H, W, C)) for the first ``count`` latents, and their labels if there are any."""
+    size = math.ceil(batch_size / BLOCK) * BLOCK
+    for number, (z, of) in enumerate(in_batches(latents, labels, size)):
+        start = number * size
+        images = render(net, z, of)[: count - start]
         yield start, images.permute(0, 2, 3, 1).contiguous().numpy()
 
 

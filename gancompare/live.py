@@ -105,6 +105,16 @@ def folded(net: nn.Module) -> list[tuple[Tensor, Tensor]]:
     return [(layers[0][0].flatten(1), layers[0][1].flatten())] + [(w.flatten(0, 2), b) for w, b in layers[1:]]
 
 
+@torch.no_grad()
+def class_shifts(net: nn.Module) -> Tensor:
+    """What each class adds to the first layer of a conditional generator, as ``folded``: (classes, side · side · C)."""
+    channels, side, _ = net.unflatten.unflattened_size
+    shifts = net.latent_dim**0.5 * net.class_shift.weight.double().reshape(-1, channels, side, side)
+    if isinstance(norm := net.layers[0], nn.BatchNorm2d):
+        shifts = shifts * (norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt())[:, None, None]
+    return shifts.permute(0, 2, 3, 1).flatten(1)
+
+
 def activation(net: nn.Module) -> str:
     """What stands between the layers, as ``live.js`` calls it."""
     names = {nn.ReLU: "relu", nn.LeakyReLU: "leaky-relu", nn.Tanh: "tanh", nn.ELU: "elu"}
@@ -134,6 +144,8 @@ def packed(net: nn.Module, kind: str) -> dict[str, Any]:
     directions = principal_directions(net)[0][:DIRECTIONS]
     channels, side, _ = net.unflatten.unflattened_size
     about = {"latent_dim": net.latent_dim, "channels": channels, "side": side, "activation": activation(net)}
+    if net.num_classes:
+        about |= {"shifts": _base64(class_shifts(net).numpy().astype("<f4"))}
     return about | {"layers": layers, "directions": _base64(directions.numpy())}
 
 

@@ -6,6 +6,7 @@ All methods share these nets: whatever differs between two runs is in their ``Ru
 """
 
 import itertools
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +43,9 @@ class Generator(nn.Module):
     """Latents (B, latent_dim) from N(0, 1) -> images (B, channels, image_size, image_size) in [-1, 1].
 
     ``norm``, "batch" or "none", stands behind every layer but the last. ``extra_layers`` 3×3 convolutions follow at
-    each size of feature maps below the image's, each with norm and activation.
+    each size of feature maps below the image's, each with norm and activation. With ``num_classes`` the class is a
+    further input, as in Mirza & Osindero 2014: appended to z as a one-hot vector of z's typical length, so that at the
+    start class and latent have an equal say; ``labels`` (B,), or by default the classes in turn.
     Raises ValueError for an image size not in ``IMAGE_SIZES``, an unknown norm or activation.
     """
 
@@ -55,6 +58,7 @@ class Generator(nn.Module):
         norm: str = "batch",
         activation: str = "dcgan",
         extra_layers: int = 0,
+        num_classes: int = 0,
     ):
         super().__init__()
         if norm not in GENERATOR_NORMS:
@@ -71,8 +75,10 @@ class Generator(nn.Module):
             more = ([nn.Conv2d(wide, wide, 3, padding=1, bias=bias), *after(wide)] for _ in range(extra_layers))
             return list(itertools.chain.from_iterable(more))
 
-        self.latent_dim = latent_dim
+        self.latent_dim, self.num_classes = latent_dim, num_classes
         self.project = nn.Linear(latent_dim, widths[0] * side * side, bias=bias)
+        if num_classes:
+            self.class_shift = nn.Embedding(num_classes, widths[0] * side * side)
         self.unflatten = nn.Unflatten(1, (widths[0], side, side))
         layers: list[nn.Module] = after(widths[0]) + extra(widths[0])
         for wide_in, wide_out in itertools.pairwise(widths):
@@ -81,8 +87,16 @@ class Generator(nn.Module):
         layers += [nn.ConvTranspose2d(widths[-1], channels, 4, stride=2, padding=1), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, z: Tensor) -> Tensor:
-        return _full_precision(self.layers(self.unflatten(self.project(z))))
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        features = self.project(z)
+        if self.num_classes:
+            labels = self.in_turn(len(z)) if labels is None else labels
+            features = features + self.latent_dim**0.5 * self.class_shift(labels.to(z.device))
+        return _full_precision(self.layers(self.unflatten(features)))
+
+    def in_turn(self, count: int) -> Tensor | None:
+        """Labels (count,) of images that show one class after the other; None without classes."""
+        return torch.arange(count) % self.num_classes if self.num_classes else None
 
 
 class Critic(nn.Module):
@@ -94,9 +108,13 @@ class Critic(nn.Module):
     and starve every layer below it, so a learned scale would handicap one method alone. "spectral" normalises no
     features: it divides the weights of every layer by their largest singular value, one power iteration a forward pass
     (Miyato et al. 2018, Algorithm 1; of a convolution, that of its matrix (out, in · height · width)).
-    ``extra_layers`` 3×3 convolutions follow each halving, with norm and activation.
-    Raises ValueError for an unknown norm, activation or image size.
+    ``extra_layers`` 3×3 convolutions follow each halving, with norm and activation. With ``num_classes`` the score
+    depends on the class as well, by the projection of Miyato & Koyama 2018: score(x) + v_y · features(x).
+    Raises ValueError for an unknown norm, activation or image size, and for images without ``labels`` where it is to
+    know their classes.
     """
+
+    labels: Tensor | None = None  # (B,), set before images are scored, so that an objective need not know of classes
 
     def __init__(
         self,
@@ -106,6 +124,7 @@ class Critic(nn.Module):
         norm: str = "layer",
         activation: str = "dcgan",
         extra_layers: int = 0,
+        num_classes: int = 0,
     ):
         super().__init__()
         if norm not in CRITIC_NORMS:
@@ -131,15 +150,31 @@ class Critic(nn.Module):
                 layers.append(_nonlinearity(activation, nn.LeakyReLU(0.2, inplace=True)))
         self.layers = nn.Sequential(*layers)
         self.score = nn.Linear(widths[-1] * _STAGES[image_size][0] ** 2, 1)
+        self.class_vectors = nn.Embedding(num_classes, self.score.in_features) if num_classes else None
         if norm == "spectral":
-            for module in (*self.layers, self.score):
-                if isinstance(module, nn.Conv2d | nn.Linear):
+            for module in (*self.layers, self.score, self.class_vectors):
+                if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
                     spectral_norm(module)
 
     def forward(self, images: Tensor) -> Tensor:
         features = _full_precision(self.layers(images).flatten(1))
         with torch.autocast(images.device.type, enabled=False):  # bf16 has 8 bits: too few for differences of scores
-            return self.score(features).squeeze(1)
+            score = self.score(features).squeeze(1)
+            if self.class_vectors is not None:
+                score = score + (self.class_vectors(self._labels(len(images))) * features).sum(dim=1)
+            return score
+
+    def _labels(self, count: int) -> Tensor:
+        """``labels`` once for every batch among ``count`` images: real and fake ones of one pass have the same."""
+        if self.labels is None:
+            raise ValueError("this critic scores images of a class: set critic.labels, (B,), before calling it")
+        return self.labels.repeat(-(-count // len(self.labels)))[:count]
+
+
+def in_batches(latents: Tensor, labels: Tensor | None, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """What a generator takes, ``size`` at a time."""
+    parts = itertools.repeat(None) if labels is None else labels.split(size)
+    return zip(latents.split(size), parts, strict=False)
 
 
 def _full_precision(x: Tensor) -> Tensor:
@@ -154,14 +189,14 @@ def initialize(net: nn.Module, rng: torch.Generator) -> nn.Module:
     The draw is made on the CPU in a fixed order, so that one seed gives one set of initial weights on every device.
     """
     for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Embedding):
             if is_parametrized(module):  # spectral norm: the weight is computed from another, and from two vectors
                 module.parametrizations.weight.original.normal_(0.0, 0.02, generator=rng)
                 for vector in module.parametrizations.weight.buffers():
                     vector.copy_(normalize(vector.normal_(generator=rng), dim=0))
             else:
                 module.weight.normal_(0.0, 0.02, generator=rng)
-            if module.bias is not None:
+            if getattr(module, "bias", None) is not None:
                 module.bias.zero_()
         elif isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()

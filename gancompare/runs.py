@@ -237,6 +237,7 @@ def save_generator(directory: Path, net: nn.Module, which: str = "last") -> None
 def load_generator(directory: str | Path, device: str | torch.device = "cpu", which: str = "last") -> Generator:
     """The trained generator of a run, in eval mode: (B, latent_dim) -> (B, channels, H, W) in [-1, 1].
 
+    That of a conditional run takes labels (B,) besides, indices into ``classes_of``; without, it shows them in turn.
     ``which`` weights: "last" or "best". Raises RunError if there is no run, it has no such weights, or they do not fit
     its config.
     """
@@ -246,7 +247,7 @@ def load_generator(directory: str | Path, device: str | torch.device = "cpu", wh
     packed, checkpoint = directory / WEIGHTS[which], directory / "checkpoint.pt"
     try:
         with torch.random.fork_rng(devices=[]):  # the constructor draws weights that are replaced below
-            net = Generator(*(config[name] for name in GENERATOR_FIELDS))
+            net = Generator(*(config[name] for name in GENERATOR_FIELDS), len(classes_of(directory)))
         if packed.exists():
             from safetensors.torch import load_file
 
@@ -265,6 +266,11 @@ def load_generator(directory: str | Path, device: str | torch.device = "cpu", wh
     except Exception as error:  # a corrupt file raises whatever its parser stumbles over
         raise RunError(f"the generator weights in {directory} cannot be read: {error}") from error
     return net.to(device).eval().requires_grad_(False)
+
+
+def classes_of(directory: Path) -> tuple[str, ...]:
+    """The classes that the nets of a conditional run are told, by number; empty for any other run."""
+    return tuple(read_config(directory)["data"].get("classes", ()))
 
 
 def find_runs(results: Path, study: str) -> list[Path]:

@@ -51,6 +51,7 @@ class Training:
     critic_optimizer: torch.optim.Optimizer
     streams: dict[str, torch.Generator]  # random numbers by purpose
     images: Tensor  # uint8 (N, C, H, W), all real images, on the device
+    labels: Tensor | None  # int64 (N,), their classes, on the device; None: the nets are not told
     reference: evaluation.Reference | None = None  # what samples are compared with on the way; None: nothing is scored
     held_out: Tensor | None = None  # uint8, real images that are never trained on, as many as are measured
     best_fd: float = math.inf  # the lowest so far
@@ -78,11 +79,11 @@ def train(config: RunConfig, directory: Path) -> Iterator[dict[str, Any]]:
     keep_freed_memory()
     data = load_dataset(config.dataset, config.image_size, config.channels)
     with runs.hold(directory, "this run", runs.PATIENCE):
-        if not runs.begin(directory, config, describe(data)):
+        if not runs.begin(directory, config, describe(data, config)):
             score_if_due(config, directory, data)
             return
         try:
-            state = prepare(config, data.images)
+            state = prepare(config, data.images, data.labels, len(data.classes))
             state.reference = evaluation.monitor(config, data, state.device)
             state.held_out = held_out_images(config)
             sums = resume(state, directory)
@@ -187,7 +188,7 @@ def update(state: Training, indices: Tensor, weight: float | Tensor, sums: dict[
     On a GPU this is captured and replayed, so nothing here may wait for the device or depend on how far training is.
     """
     for chosen in indices:
-        parts = critic_step(state, real_images(state, chosen))
+        parts = critic_step(state, real_images(state, chosen), None if state.labels is None else state.labels[chosen])
         for name, value in parts.items():
             accumulate(sums, f"loss_{name}", value)
         accumulate(sums, "critic_steps", torch.ones((), device=state.device))
@@ -197,10 +198,13 @@ def update(state: Training, indices: Tensor, weight: float | Tensor, sums: dict[
         update_average(state, weight)
 
 
-def critic_step(state: Training, real: Tensor) -> dict[str, Tensor]:
-    """One update of the critic on ``real`` (B, C, H, W) and as many fakes; returns the loss parts, on the device."""
+def critic_step(state: Training, real: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
+    """One update of the critic on ``real`` (B, C, H, W) and as many fakes, of the same classes if ``labels`` (B,) are
+    given; returns the loss parts, on the device.
+    """
+    state.critic.labels = labels
     with torch.no_grad(), state.autocast():  # no graph: a critic step never reaches the generator
-        fake = state.generator(latents(state, len(real)))
+        fake = state.generator(latents(state, len(real)), labels)
     with state.autocast():
         parts = state.objective.critic_loss(state.critic, real, fake, state.streams["interpolation"])
         loss = sum(parts.values())
@@ -214,8 +218,9 @@ def critic_step(state: Training, real: Tensor) -> dict[str, Tensor]:
 def generator_step(state: Training) -> Tensor:
     """One update of the generator; returns the loss, still on the device."""
     state.critic.requires_grad_(False)  # the gradient passes through the critic, none is computed for its weights
+    state.critic.labels = labels = random_labels(state)
     with state.autocast():
-        fake = state.generator(latents(state, state.config.batch_size))
+        fake = state.generator(latents(state, state.config.batch_size), labels)
         loss = state.objective.generator_loss(state.critic, fake)
     state.generator_optimizer.zero_grad()
     loss.backward()
@@ -280,6 +285,14 @@ def latents(state: Training, count: int) -> Tensor:
     return torch.randn(shape, generator=state.streams["latent"], device=state.device)
 
 
+def random_labels(state: Training) -> Tensor | None:
+    """A batch of labels, as frequent as among the real images; None where the nets are not told classes."""
+    if state.labels is None:
+        return None
+    shape, rng = (state.config.batch_size,), state.streams["latent"]
+    return state.labels[torch.randint(len(state.labels), shape, generator=rng, device=state.device)]
+
+
 # ---- setting up ----
 
 
@@ -295,16 +308,26 @@ def keep_freed_memory() -> None:
         libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD, bytes: the heap does not shrink
 
 
-def prepare(config: RunConfig, images: Tensor) -> Training:
-    """Nets, optimisers and random streams for ``config``, at step 0, with ``images`` (uint8) moved to the device.
+def prepare(config: RunConfig, images: Tensor, labels: Tensor | None = None, num_classes: int = 0) -> Training:
+    """Nets, optimisers and random streams for ``config``, at step 0, with ``images`` (uint8) moved to the device, and,
+    if it is conditional, their ``labels`` (int64, below ``num_classes``).
 
-    Raises ConfigError if the device is not there.
+    Raises ConfigError if the device is not there, or for a conditional run without labels.
     """
     device = choose_device(config.device)
+    if not config.conditional:
+        labels, num_classes = None, 0
+    elif labels is None:
+        raise ConfigError(
+            f"conditional=True: the images of {config.dataset} have no labels; choose labelled data, or put each class "
+            "into a sub-folder of its own"
+        )
     with torch.random.fork_rng(devices=[]):  # constructors draw weights that `initialize` replaces
         size, inner = (config.image_size, config.channels), (config.activation, config.extra_layers)
-        generator = Generator(*size, config.latent_dim, config.base_channels, config.generator_norm, *inner)
-        critic = Critic(*size, config.base_channels, config.critic_norm, *inner)
+        generator = Generator(
+            *size, config.latent_dim, config.base_channels, config.generator_norm, *inner, num_classes
+        )
+        critic = Critic(*size, config.base_channels, config.critic_norm, *inner, num_classes)
     initialize(generator, stream(config.seed, "generator"))
     initialize(critic, stream(config.seed, "critic"))
     generator, critic = (net.to(device, memory_format=torch.channels_last) for net in (generator, critic))
@@ -322,6 +345,7 @@ def prepare(config: RunConfig, images: Tensor) -> Training:
         critic_optimizer=make_optimizer(config, critic, config.lr_critic),
         streams={name: stream(config.seed, name, device) for name in ("latent", "interpolation", "flip")},
         images=images.to(device),
+        labels=None if labels is None else labels.to(device),
     )
     if device.type == "cuda":
         work, shape = functools.partial(update, state), (state.objective.n_critic, config.batch_size)
@@ -395,8 +419,10 @@ def device_name(device: torch.device) -> str:
     return platform.processor() or platform.machine()
 
 
-def describe(data: Dataset) -> dict[str, Any]:
-    """What a run records of its data. ``pixel_std`` is the diversity measure of ``measure`` on real images."""
+def describe(data: Dataset, config: RunConfig) -> dict[str, Any]:
+    """What a run records of its data. ``pixel_std`` is the diversity measure of ``measure`` on real images; ``classes``
+    are the names of the labels, where the nets are told them.
+    """
     some = to_unit_range(data.images[torch.randperm(len(data.images), generator=stream(0, "describe"))[:2000]])
     return {
         "name": data.name,
@@ -405,7 +431,7 @@ def describe(data: Dataset) -> dict[str, Any]:
         "shape": list(data.images.shape[1:]),
         "skipped": len(data.skipped),
         "pixel_std": some.std(dim=0).mean().item() if len(some) > 1 else 0.0,
-    }
+    } | ({"classes": list(data.classes)} if config.conditional else {})
 
 
 # ---- what is written ----
@@ -451,7 +477,8 @@ def measure(state: Training) -> tuple[dict[str, float | None], list[diagnostics.
     """
     chosen = torch.randperm(len(state.images), generator=stream(state.config.seed, "measured"))[:GRID_IMAGES]
     real = to_unit_range(state.images[chosen.to(state.device)])
-    fake = sample(state)
+    state.critic.labels = None if state.labels is None else state.labels[chosen.to(state.device)]
+    fake = sample(state, state.generator, state.critic.labels)  # as in training: the critic never meets the average's
     held_out = None if state.held_out is None else to_unit_range(state.held_out.to(state.device))
     rng = stream(state.config.seed, "measured", state.device)
     with in_eval_mode(state.critic):
@@ -462,16 +489,22 @@ def measure(state: Training) -> tuple[dict[str, float | None], list[diagnostics.
         distances = state.reference.distances(evaluation.fakes(state.sampler, state.config.seed, count))
     clip = getattr(state.objective, "clip", None)
     weights = torch.cat([p.detach().flatten() for p in state.critic.parameters()]) if clip else None
+    samples = sample(state, state.sampler)
     return distances | {
         "critic_gradient_norm": {(q, where): v for q, where, v in panel}["gradient_norm_mean", "interpolated"],
         "gradient_slope_over_depth": diagnostics.slope_over_depth(panel),
-        "pixel_std": fake.std(dim=0).mean().item(),
+        "pixel_std": samples.std(dim=0).mean().item(),
         "share_at_clip": (weights.abs() >= 0.99 * clip).float().mean().item() if clip else None,
     }, panel
 
 
 def held_out_images(config: RunConfig) -> Tensor | None:
-    """Up to 64 images (uint8) that are not trained on, the same for every run of a seed; None if there are none."""
+    """Up to 64 images (uint8) that are not trained on, the same for every run of a seed; None if there are none.
+
+    And for conditional runs, whose critic would have to be told other classes than of the training images beside them.
+    """
+    if config.conditional:
+        return None
     try:
         images = load_dataset(config.dataset, config.image_size, config.channels, split="test").images
     except DataError:  # a single image, or no test files: what is measured of the critic needs none to go on
@@ -481,11 +514,14 @@ def held_out_images(config: RunConfig) -> Tensor | None:
 
 
 @torch.no_grad()
-def sample(state: Training, count: int = GRID_IMAGES) -> Tensor:
-    """``count`` images (count, C, H, W) in [-1, 1] from this seed's fixed latents, always the same ones."""
-    with in_eval_mode(state.sampler), state.autocast():
+def sample(state: Training, net: Generator, labels: Tensor | None = None) -> Tensor:
+    """GRID_IMAGES images (N, C, H, W) in [-1, 1] from this seed's fixed latents, always the same ones; or as many as
+    ``labels``, of these classes. By default a conditional generator shows its classes in turn.
+    """
+    count = GRID_IMAGES if labels is None else len(labels)
+    with in_eval_mode(net), state.autocast():
         latents = fixed_latents(state.config.seed, "grid", count, state.config.latent_dim)
-        return state.sampler(latents.to(state.device))
+        return net(latents.to(state.device), labels)
 
 
 @contextlib.contextmanager
@@ -505,7 +541,7 @@ def samples_path(directory: Path, step: int) -> Path:
 def save_samples(state: Training, directory: Path) -> None:
     path = samples_path(directory, state.generator_steps)
     path.parent.mkdir(exist_ok=True)
-    images = to_uint8(sample(state)).cpu()
+    images = to_uint8(sample(state, state.sampler)).cpu()
     grid = make_grid(images, nrow=runs.GRID_COLUMNS, padding=runs.GRID_PADDING, pad_value=255)
     with files.atomic_path(path) as temporary:
         Image.fromarray(grid.permute(1, 2, 0).numpy()).save(temporary, format="PNG")

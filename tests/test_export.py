@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_generate import error_of, make_run, run  # noqa: F401
+from test_generate import conditional, error_of, make_run, run  # noqa: F401
 
 import gancompare
 from gancompare import export, runs
@@ -134,3 +134,19 @@ def test_bad_runs_are_refused(make_run, tmp_path, capsys):  # noqa: F811
     newer.write_text(newer.read_text().replace('"format": 1', '"format": 99'))
     assert "update gancompare" in message(tmp_path / "d")
     assert not (tmp_path / "x").exists()
+
+
+def test_a_conditional_generator_is_exported_with_labels_as_a_second_input(conditional, tmp_path, form):  # noqa: F811
+    path = tmp_path / "new" / ("generator.safetensors" if form == "safetensors" else "generator.pt2")
+    assert main(["export", f"--run={conditional}", f"--format={form}", f"--output={path}"]) == 0
+    net, labels = runs.load_generator(conditional), torch.tensor([2, 0, 1, 1, 2])
+    z = torch.randn(5, 4, generator=stream(0, "other"))
+    if form == "onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        found = torch.from_numpy(session.run(None, {"latents": z.numpy(), "labels": labels.numpy()})[0])
+    else:
+        found = reopen(form, path)(z, labels)
+    with torch.no_grad():
+        np.testing.assert_allclose(found.detach().numpy(), net(z, labels).numpy(), rtol=0, atol=1e-4)

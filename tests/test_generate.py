@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import stats
 
 import gancompare
-from gancompare import generate, runs
+from gancompare import evaluation, generate, runs
 from gancompare.__main__ import main
 from gancompare.config import RunConfig
 from gancompare.images import open_images
@@ -227,3 +227,69 @@ def test_load_generator_in_one_line(run):
 def test_importing_the_package_imports_no_torch():
     code = "import sys, gancompare; gancompare.load_generator; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# classes
+
+
+@pytest.fixture
+def conditional(tmp_path):
+    """A run of three classes whose brightness tells them apart: "ant" dark, "bee" grey, "cat" bright."""
+    directory = tmp_path / "conditional"
+    directory.mkdir()
+    config = RunConfig(
+        dataset="mnist", method="gan", profile="smoke", conditional=True, generator_norm="none",
+        activation="tanh", latent_dim=4, base_channels=2,
+    )  # fmt: skip
+    runs.begin(directory, config, {"fingerprint": "0", "num_images": 1, "classes": ["ant", "bee", "cat"]})
+    net = initialize(Generator(28, 1, 4, 2, "none", "tanh", num_classes=3), stream(0, "net"))
+    with torch.no_grad():
+        for weights_of in net.layers.parameters():
+            weights_of.copy_(weights_of.abs() * 4)  # all later layers pass brightness on
+        net.class_shift.weight.copy_(torch.tensor([[-1.0], [0.0], [1.0]]).expand(3, net.class_shift.embedding_dim))
+    runs.save_generator(directory, net)
+    runs.write_status(directory, "complete", generator_steps=4)
+    return directory
+
+
+def test_classes_come_in_turn_or_one_alone_by_name_or_number(conditional, tmp_path):
+    shown = {}
+    for key, options in {
+        "all": [], "small": ["--batch-size=1"], "cat": ["--class=cat"], "2": ["--class=2"], "ant": ["--class=ant"],
+    }.items():  # fmt: skip
+        common = ["generate", f"--run={conditional}", "--num-images=20", f"--output={tmp_path / key}"]
+        assert main([*common, *options]) == 0
+        shown[key] = pixels(tmp_path / key)
+    level = shown["all"].mean(axis=(1, 2))
+    for i in range(0, 18, 3):
+        assert level[i] < level[i + 1] < level[i + 2]
+    np.testing.assert_array_equal(shown["all"], shown["small"])
+    np.testing.assert_array_equal(shown["cat"], shown["2"])
+    np.testing.assert_array_equal(shown["cat"][2::3], shown["all"][2::3])  # of the same latents
+    np.testing.assert_array_equal(shown["ant"][::3], shown["all"][::3])
+    assert json.loads((tmp_path / "cat" / "generate.json").read_text())["class"] == "cat"
+
+
+@pytest.mark.parametrize(("name", "said"), [("dog", "ant, bee, cat"), ("3", "numbers from 0"), ("-1", "no such class")])
+def test_a_wrong_class_is_refused_with_the_list_of_classes(conditional, tmp_path, capsys, name, said):
+    call = ["generate", f"--run={conditional}", f"--class={name}", f"--output={tmp_path / 'out'}"]
+    message = error_of(capsys, *call)
+    assert f"--class {name}" in message
+    assert said in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_class_of_a_run_without_classes_is_refused(run, tmp_path, capsys):
+    message = error_of(capsys, "generate", f"--run={run}", "--class=3", f"--output={tmp_path / 'out'}")
+    assert "--class 3" in message
+    assert "--conditional" in message
+
+
+def test_scores_see_all_classes_equally_often(conditional):
+    net = runs.load_generator(conditional)
+    images = evaluation.fakes(net, 0, 100, batch_size=7)
+    one_by_one = evaluation.fakes(net, 0, 100, batch_size=100)
+    assert (images.int() - one_by_one.int()).abs().max() <= 1  # rounding alone
+    level = images.float().mean(dim=(1, 2, 3))
+    assert (level[0:99:3] < level[1:99:3]).all()
+    assert (level[1:99:3] < level[2:99:3]).all()

@@ -74,7 +74,8 @@ def net_of(study, dataset, method):
 # ---- without a browser -----------------------------------------------------------------------------------------------
 
 
-OTHER_NETS = {"norm": "none", "activation": "elu"}, {"activation": "leaky-relu", "extra_layers": 2}
+OTHER_NETS = ({"norm": "none", "activation": "elu", "num_classes": 5},)
+OTHER_NETS += ({"activation": "leaky-relu", "extra_layers": 2, "num_classes": 3},)
 OTHER_NETS += ({"norm": "none", "activation": "tanh", "extra_layers": 1},)
 
 
@@ -85,7 +86,10 @@ def test_folded_layers_are_the_generator(size, channels, options):
     z = torch.randn(5, 16, generator=stream(0, "z"), dtype=torch.float64)
     (weights, bias), *others = live.folded(net)
     wide, side, _ = net.unflatten.unflattened_size
-    x = (z @ weights + bias.repeat(weights.shape[1] // len(bias))).reshape(5, side, side, wide).permute(0, 3, 1, 2)
+    x = z @ weights + bias.repeat(weights.shape[1] // len(bias))
+    if net.num_classes:
+        x = x + live.class_shifts(net)[torch.arange(5) % net.num_classes]
+    x = x.reshape(5, side, side, wide).permute(0, 3, 1, 2)
     active = {"relu": torch.relu, "elu": torch.nn.functional.elu, "tanh": torch.tanh}
     active["leaky-relu"] = lambda x: torch.where(x < 0, 0.2 * x, x)
     for weights, bias in others:

@@ -426,3 +426,52 @@ def test_a_critic_says_whether_it_scores_each_image_alone(norm):
     critic.load_state_dict(start)
     apart = torch.cat([critic(images[:4]), critic(images[4:])])
     assert torch.allclose(together, apart, rtol=1e-12, atol=0) == critic.scores_each_alone
+
+
+# classes
+
+
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_a_conditional_generator_takes_the_class_as_a_one_hot_vector_beside_z(norm):
+    net = initialize(Generator(28, 1, 6, 2, norm, num_classes=3), stream()).double().eval()
+    z, labels = random_tensor(1, 7, 6), torch.tensor([0, 1, 2, 2, 1, 0, 0])
+    plain = Generator(28, 1, 9, 2, norm).double().eval()  # of 6 + 3 inputs
+    weights = {name: value for name, value in net.state_dict().items() if name != "class_shift.weight"}
+    weights["project.weight"] = torch.cat([net.project.weight, net.class_shift.weight.T], dim=1)
+    plain.load_state_dict(weights)
+    one_hot = 6**0.5 * torch.eye(3, dtype=torch.float64)[labels]
+    torch.testing.assert_close(net(z, labels), plain(torch.cat([z, one_hot], dim=1)), rtol=0, atol=1e-12)
+    torch.testing.assert_close(net(z), net(z, torch.tensor([0, 1, 2, 0, 1, 2, 0])))
+    assert (net(z, labels) - net(z, 2 - labels)).abs().flatten(1).amax(dim=1)[2] > 0
+
+
+def test_a_conditional_critic_adds_the_projection_on_its_class():
+    critic = initialize(Critic(28, 1, 2, num_classes=3), stream()).double()
+    images, labels = random_tensor(1, 4, 1, 28, 28), torch.tensor([2, 0, 1, 2])
+    with pytest.raises(ValueError, match=r"critic\.labels"):
+        critic(images)
+    critic.labels = labels
+    features = critic.layers(images).flatten(1)
+    weights = critic.score.weight + critic.class_vectors.weight[labels]  # a linear score for each class
+    expected = (weights * features).sum(dim=1) + critic.score.bias
+    torch.testing.assert_close(critic(images), expected)
+    both = critic(torch.cat([images, -images]))  # one pass over two batches of the same classes
+    torch.testing.assert_close(both, torch.cat([critic(images), critic(-images)]))
+    assert "labels" not in critic.state_dict()
+
+
+def test_classes_of_a_spectral_critic_have_norm_one():
+    critic = initialize(Critic(28, 1, 2, "spectral", num_classes=3), stream()).train()
+    critic.labels = torch.tensor([0, 1])
+    for _ in range(200):
+        critic(random_tensor(1, 2, 1, 28, 28, dtype=torch.float32))
+    assert torch.linalg.matrix_norm(critic.class_vectors.weight, 2).item() == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "build", [lambda n: Generator(28, 1, 4, 2, num_classes=n), lambda n: Critic(28, 1, 2, num_classes=n)]
+)
+def test_what_both_nets_share_starts_alike_with_and_without_classes(build):
+    plain, told = (initialize(build(n), stream()).state_dict() for n in (0, 3))
+    assert len(told) == len(plain) + 1
+    assert all(told[name].shape == value.shape for name, value in plain.items())

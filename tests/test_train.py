@@ -320,7 +320,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(smoke, tmp_path, fields):
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process with SIGKILL")
 def test_a_killed_run_resumes_to_the_same_bits(smoke, tmp_path):
-    config = smoke(generator_steps=60, n_critic=2, checkpoint_every=7, log_every=2)
+    config = smoke(generator_steps=150, n_critic=2, checkpoint_every=7, log_every=2)
     fields = [f"--{n.replace('_', '-')}={v}" for n, v in config.to_dict().items() if not isinstance(v, bool)]
     command = [sys.executable, "-m", "gancompare", "run", "--no-notebook", "--study=s", *fields]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -519,12 +519,12 @@ def test_measures_have_their_closed_forms(smoke, monkeypatch):
     state = prepared(smoke())
     weight = torch.randn(28 * 28, generator=torch.Generator().manual_seed(0))
     state.critic.forward = lambda x: x.flatten(1) @ weight  # its gradient is the weight, everywhere
-    state.sampler.forward = lambda z: torch.full((len(z), 1, 28, 28), 0.3)  # a collapsed generator
+    state.sampler.forward = lambda z, labels: torch.full((len(z), 1, 28, 28), 0.3)  # a collapsed generator
     measured, _ = train.measure(state)
     assert measured["critic_gradient_norm"] == pytest.approx(weight.norm().item(), rel=1e-5)
     assert measured["pixel_std"] == pytest.approx(0, abs=1e-7)
     halves = torch.where(torch.arange(64) % 2 == 0, 1.0, -1.0).reshape(-1, 1, 1, 1).expand(64, 1, 28, 28)
-    state.sampler.forward = lambda z: halves[: len(z)]
+    state.sampler.forward = lambda z, labels: halves[: len(z)]
     assert train.measure(state)[0]["pixel_std"] == pytest.approx(math.sqrt(64 / 63))  # half at 1, half at -1
 
 
@@ -589,3 +589,79 @@ def test_cuda_takes_the_same_first_step_as_the_cpu(smoke, tmp_path, method):
     rows = run(smoke(method=method, device="cuda"), tmp_path)
     assert all(math.isfinite(row["critic_loss"]) for row in rows)
     shutil.rmtree(tmp_path)
+
+
+# conditional runs
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory):
+    """40 images of two classes that no one can mistake: one half is nearly black, the other nearly white."""
+    folder, rng = tmp_path_factory.mktemp("sides"), np.random.default_rng(0)
+    for name, columns in (("left", slice(0, 14)), ("right", slice(14, 28))):
+        (folder / name).mkdir()
+        for i in range(20):
+            pixels = rng.integers(0, 30, (28, 28), np.uint8)
+            pixels[:, columns] += 220
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    return folder
+
+
+def left_less_right(images):
+    """How much brighter the left half is, an image each."""
+    return images[..., :14].float().mean(dim=(1, 2, 3)) - images[..., 14:].float().mean(dim=(1, 2, 3))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_conditional_run_trains_with_every_method(sides, smoke, tmp_path, method):
+    config = smoke(dataset=str(sides), method=method, conditional=True)
+    rows = run(config, tmp_path / "whole")
+    assert all(math.isfinite(value) for row in rows for value in row.values() if value is not None)
+    assert runs.read_status(tmp_path / "whole")["status"] == "complete"
+    assert runs.classes_of(tmp_path / "whole") == ("left", "right")
+    net = runs.load_generator(tmp_path / "whole")
+    z = torch.randn(4, net.latent_dim, generator=streams.stream(0, "z"))
+    assert not torch.equal(net(z, torch.zeros(4, dtype=int)), net(z, torch.ones(4, dtype=int)))
+    stop_at(2, config, tmp_path / "stopped")
+    run(config, tmp_path / "stopped")
+    assert_same_bits(weights(tmp_path / "whole"), weights(tmp_path / "stopped"))
+
+
+def test_a_conditional_run_learns_which_class_is_which(sides, smoke, tmp_path):
+    every = dict.fromkeys(("generator_steps", "evaluate_every", "sample_every", "checkpoint_every"), 40)
+    config = smoke(dataset=str(sides), conditional=True, ema_decay=0.0, extractor="none", base_channels=8, **every)
+    run(config, tmp_path)
+    net = runs.load_generator(tmp_path)
+    z = torch.randn(64, net.latent_dim, generator=streams.stream(0, "z"))
+    assert (left_less_right(net(z, torch.zeros(64, dtype=int))) > 0).all()
+    assert (left_less_right(net(z, torch.ones(64, dtype=int))) < 0).all()
+
+
+def test_classes_reach_the_critic_as_those_of_the_real_images(sides, smoke):
+    config = smoke(dataset=str(sides), conditional=True)
+    data = load_dataset(str(sides), 28, 1)
+    state = train.prepare(config, data.images, data.labels, len(data.classes))
+    seen = []
+    state.critic.register_forward_pre_hook(lambda critic, given: seen.append((critic.labels, given[0].detach())))
+    train.iteration(state, {})
+    told = [(labels, images) for labels, images in seen if len(images) == 2 * config.batch_size]  # real and fake
+    assert len(told) == 5
+    for labels, images in told:
+        assert torch.equal(labels == 0, left_less_right(images[: config.batch_size]) > 0)
+
+
+def test_a_conditional_run_needs_labels(smoke, tmp_path):
+    with pytest.raises(ConfigError, match=r"conditional=True.*no labels.*sub-folder"):
+        run(smoke(conditional=True), tmp_path)
+
+
+def test_labels_are_as_frequent_as_in_the_data_and_leave_other_runs_alone(smoke):
+    state = prepared(smoke())
+    assert state.labels is None
+    before = state.streams["latent"].get_state()
+    assert train.random_labels(state) is None
+    assert torch.equal(before, state.streams["latent"].get_state())
+    config = smoke(conditional=True, batch_size=4000)
+    images = torch.zeros(4, 1, 28, 28, dtype=torch.uint8)
+    drawn = train.random_labels(train.prepare(config, images, torch.tensor([0, 0, 0, 1]), 2))
+    assert drawn.float().mean().item() == pytest.approx(0.25, abs=5 * (0.25 * 0.75 / 4000) ** 0.5)

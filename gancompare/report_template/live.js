@@ -100,8 +100,12 @@ const ACTIVATIONS = {
   elu: (v) => (v < 0 ? Math.expm1(v) : v),
 };
 
-function generate(net, z) { // (side · side · channels) in [-1, 1]
+function generate(net, z, number) { // image `number`, (side · side · channels) in [-1, 1]
   let x = project(z.subarray(0, net.latent_dim), net.layers[0]);
+  if (net.shifts) { // classes in turn
+    const start = x.length * (number % (net.shifts.length / x.length));
+    x = x.map((value, i) => value + net.shifts[start + i]);
+  }
   for (let i = 1, side = net.side, ins = net.channels; i < net.layers.length; i += 1) {
     const { weights, bias } = net.layers[i], stride = weights.length === 16 * ins * bias.length ? 2 : 1;
     x = convolved(x.map(ACTIVATIONS[net.activation]), side, stride, net.layers[i]);
@@ -141,6 +145,7 @@ function startLive(parts) {
   for (const net of Object.values(data.methods)) {
     net.layers = net.layers.map(openLayer);
     net.directions = floats(net.directions);
+    if (net.shifts) net.shifts = floats(net.shifts);
   }
 
   function latentsFor(method, base, amounts) {
@@ -175,7 +180,7 @@ function startLive(parts) {
         await pause();
         if (mine !== wanted) return;
         const { method } = canvas.dataset;
-        const pixels = generate(data.methods[method], z.get(method).subarray(n * dim, (n + 1) * dim));
+        const pixels = generate(data.methods[method], z.get(method).subarray(n * dim, (n + 1) * dim), n);
         const image = new ImageData(data.size, data.size);
         for (let i = 0; i < data.size ** 2; i += 1) {
           for (let c = 0; c < 3; c += 1) image.data[4 * i + c] = Math.round(127.5 * (pixels[i * data.channels + c % data.channels] + 1));
