@@ -5,6 +5,7 @@ import html
 import io
 from collections.abc import Sequence
 
+import ipywidgets as widgets
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from PIL import Image
 from gancompare import toys
 from gancompare.plots import STYLE, color
 from gancompare.streams import stream
+from gancompare.widgets import jpeg, with_twin
 
 DATA = "#999999"
 
@@ -44,19 +46,22 @@ def _legend(figure: Figure) -> None:
     figure.legend(list(named.values()), list(named), loc="outside upper center", ncols=5, frameon=False)
 
 
-def surfaces(values: dict[tuple[str, str], np.ndarray], extent: float = 3.0) -> Figure:
-    """Level lines of the critic's score, from ``toys.surfaces``: a row per objective, a column per toy."""
+def surfaces(values: dict[tuple[str, str], tuple[np.ndarray, float]], extent: float = 3.0) -> Figure:
+    """Level lines of the critic's score, from ``toys.surfaces``: a row per objective, a column per toy.
+
+    In each panel how near the critic is to optimal.
+    """
     names, shown = list(dict.fromkeys(name for _, name in values)), list(dict.fromkeys(toy for toy, _ in values))
     figure, axes = _panels(len(names), len(shown), 2.5, 2.5)
     for row, name in zip(axes, names, strict=True):
         for axis, toy in zip(row, shown, strict=True):
-            surface = values[toy, name]
+            surface, share = values[toy, name]
             line = np.linspace(-extent, extent, len(surface))
             axis.contourf(line, line, surface, levels=24, cmap="viridis", alpha=0.35)
             axis.contour(line, line, surface, levels=24, cmap="viridis", linewidths=0.7)
             axis.plot(*_data(toy).T, ".", color="#222222", markersize=1.5)
             _bare(axis, extent)
-            axis.set_title(toy if name == names[0] else "")
+            axis.set_title(f"{toy}: {share:.0%} of W₁")
         row[0].set_ylabel(name)
     return figure
 
@@ -189,6 +194,14 @@ def gif(pictures: Sequence[Image.Image], milliseconds: int = 350) -> bytes:
     buffer = io.BytesIO()
     small[0].save(buffer, "GIF", save_all=True, append_images=small[1:], duration=lengths, loop=0, optimize=True)
     return buffer.getvalue()
+
+
+def slider(pictures: Sequence[Image.Image]) -> widgets.VBox:
+    """The pictures one at a time, under a slider with a box for its number; needs a running kernel."""
+    control = widgets.IntSlider(0, min=0, max=len(pictures) - 1, description="picture", readout=False)
+    shown = widgets.Image(value=jpeg(pictures[0]), format="jpeg")
+    control.observe(lambda change: setattr(shown, "value", jpeg(pictures[change.new])), "value")
+    return widgets.VBox([with_twin(control), shown])
 
 
 def animation(pictures: Sequence[Image.Image], caption: str, alt: str) -> str:

@@ -16,7 +16,7 @@ from gancompare.config import FIELDS, RunConfig
 
 NOTEBOOKS = sorted((Path(gancompare.__file__).parent.parent / "notebooks").glob("*.ipynb"))
 WHERE = {"study", "results"}  # parameters that say where a run is kept, not what it is
-TOY = {"methods", "toy", "seeds", "critic_steps", "width", "deep_steps"}
+TOY = {"methods", "trained_on", "seeds", "critic_steps", "width", "deep_steps"}
 OTHER = {"01_objectives": TOY, "06_sensitivity": {"tiny"}}
 
 
@@ -73,7 +73,7 @@ def test_parameters_of_02_match_the_types_of_their_fields():
 
 
 def test_01_shows_the_code_that_trains(tmp_path):
-    tiny = {"seeds": 1, "generator_steps": 2, "critic_steps": 2, "width": 4, "deep_steps": 1}
+    tiny = {"seeds": 1, "generator_steps": 2, "critic_steps": 2, "width": 4, "deep_steps": 1, "trained_on": "swissroll"}
     executed = execute(NOTEBOOKS[0], tmp_path / "01.ipynb", methods="gan gan-gp", **tiny)
     shown = text(executed)
     assert "class GANGP" in shown

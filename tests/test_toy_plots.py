@@ -20,9 +20,13 @@ def runs():
 
 
 def test_surfaces_have_a_panel_per_toy_and_objective():
-    values = {(toy, name): np.eye(5) + index for toy in toys.TOYS for index, name in enumerate(("a", "b"))}
+    values = {
+        (toy, name): (np.eye(5) + index, 0.5 + index / 4) for toy in toys.TOYS for index, name in enumerate(("a", "b"))
+    }
     figure = toy_plots.surfaces(values)
-    assert [axis.get_title() for axis in figure.axes] == [*toys.TOYS, "", "", ""]
+    assert [axis.get_title() for axis in figure.axes] == [
+        f"{toy}: {share} of W₁" for share in ("50%", "75%") for toy in toys.TOYS
+    ]
     assert [axis.get_ylabel() for axis in figure.axes] == ["a", "", "", "b", "", ""]
 
 
@@ -49,7 +53,9 @@ def test_saturation_has_a_log_axis_and_a_line_per_seed():
 
 def test_deep_draws_every_seed_and_the_whole_range_of_weights():
     weights = np.array([-0.1, 0.1, 0.02, 0.1], dtype=np.float32)
-    critics = [toys.DeepCritic(arm, seed, 2.0 ** np.arange(6), weights, 0) for arm in ("c", "p") for seed in (0, 1)]
+    critics = [
+        toys.DeepCritic(arm, seed, np.ones(6), 2.0 ** np.arange(6), weights, 0) for arm in ("c", "p") for seed in (0, 1)
+    ]
     norms, clipped, _ = toy_plots.deep(critics, "p").axes
     assert len(norms.lines) == 4
     heights = clipped.patches[0].get_data().values
@@ -69,3 +75,13 @@ def test_the_animation_has_a_frame_per_snapshot(runs):
     assert base64.b64encode(data).decode() in shown
     assert "a &lt; b</figcaption>" in shown
     assert 'alt="a &quot;word&quot;"' in shown
+
+
+def test_the_slider_shows_the_picture_that_it_says():
+    pictures = [Image.new("RGB", (40, 30), color) for color in ("red", "blue")]
+    box = toy_plots.slider(pictures)
+    (control, number), shown = box.children[0].children, box.children[1]
+    assert np.asarray(Image.open(io.BytesIO(shown.value)))[5, 5].argmax() == 0
+    number.value = 1
+    assert control.value == 1
+    assert np.asarray(Image.open(io.BytesIO(shown.value)))[5, 5].argmax() == 2

@@ -79,7 +79,7 @@ class TestDistance:
         assert toys.wasserstein(line, torch.zeros(3, 2)) == pytest.approx(2)
 
     def test_refuses_samples_that_are_not_finite(self):
-        with pytest.raises(ValueError, match="lower the learning rate"):
+        with pytest.raises(ValueError, match="another clip"):
             toys.wasserstein(torch.zeros(1, 2), torch.tensor([[math.nan, 0]]))
 
 
@@ -115,16 +115,28 @@ class TestCritic:
         torch.testing.assert_close(critic(points), torch.cat([critic(points[:2]), critic(points[2:])]))
 
     def test_clipping_leaves_weights_at_the_bound_and_the_penalty_leaves_gradients_of_norm_one(self):
-        clipped = toys.fit_critic(METHODS["wgan"](clip=0.05), "8gaussians", seed=0, steps=5, width=16)
-        weights = toys.weights_of(clipped)
+        critic = toys.mlp_critic(16, 3, stream(0, "weights"))
+        weights = toys.weights_of(toys.fit_critic(METHODS["wgan"](clip=0.05), critic, "8gaussians", seed=0, steps=5))
         assert np.abs(weights).max() == np.float32(0.05)
-        assert toys.share_at_extremes(weights) > 0.3
-        penalised = toys.fit_critic(METHODS["wgan-gp"](), "8gaussians", seed=0, steps=150, width=32)
+        penalised = toys.mlp_critic(32, 3, stream(0, "weights"))
+        with torch.no_grad():
+            for parameter in penalised[-2].parameters():
+                parameter *= 5  # slopes far above 1
+        toys.fit_critic(METHODS["wgan-gp"](), penalised, "8gaussians", seed=0, steps=400)
         held = stream(1, "evaluation")
         real, fake = toys.sample("8gaussians", 256, held), toys.noisy("8gaussians", 256, held)
         between = toys.interpolate(real, fake, held)
         norms = toys.input_gradient(penalised, between).norm(dim=1)
         assert norms.mean().item() == pytest.approx(1, abs=0.3)
+
+    def test_a_fit_brings_the_estimate_nearer_to_the_exact_distance_and_never_above(self):
+        objective, shares = {"wgan-gp": METHODS["wgan-gp"](penalty_weight=1.0)}, []
+        for steps in (0, 150):
+            found = toys.surfaces(objective, seed=0, steps=steps, width=32)
+            assert set(found) == {(toy, "wgan-gp") for toy in toys.TOYS}
+            shares.append(np.array([share for _, share in found.values()]))
+        assert (shares[0] + 0.2 < shares[1]).all()
+        assert (shares[1] < 1.05).all()  # the largest slope that is met is a little below the largest there is
 
 
 @pytest.mark.parametrize("weights", [[-0.1, 0.1, 0.05, 0], [-0.01, 0.01, 0.005, 0]])
@@ -136,13 +148,13 @@ class TestSaturation:
     """Data and samples two apart, with a critic near its optimum."""
 
     def norms(self, method):
-        return toys.generator_gradients(METHODS[method](), seed=0, at=[0, 150], width=32)["norm"]
+        return toys.generator_gradients(METHODS[method](), seed=0, at=[0, 300], width=32)["norm"]
 
     def test_the_minimax_gradient_vanishes_and_the_wasserstein_gradient_does_not(self):
         start, end = self.norms("gan-minimax")
         assert end < 0.01 * start
         _, wasserstein = self.norms("wgan-gp")
-        assert wasserstein == pytest.approx(1, abs=0.4)  # its value at the optimum
+        assert wasserstein == pytest.approx(1.1, abs=0.2)  # its value at the optimum
         assert end < 0.01 * wasserstein
 
     def test_the_non_saturating_gradient_does_not_vanish(self):
@@ -165,8 +177,9 @@ class TestDepth:
     @pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
     def test_the_factor_per_layer_of_a_net_that_scales_by_it(self, factor, rng):
         points = torch.rand(2, 8, 2, generator=rng) + 0.1
-        norms = toys.gradients_by_layer(METHODS["wgan"](), self.deep_linear(factor, 6), *points, rng)
-        np.testing.assert_allclose(norms[-1], math.sqrt(2 * 16) / 8, rtol=1e-5)  # 16 points, each ±(1, 1) / 8
+        norms = toys.layer_gradient_norms(self.deep_linear(factor, 6), METHODS["wgan"](), *points, rng)
+        norms = np.array([*norms.values()][1:])
+        np.testing.assert_allclose(norms[-1], math.sqrt(2), rtol=1e-5)  # of (1, 1)
         found, r_squared = toys.factor_per_layer(norms)
         assert found == pytest.approx(factor, rel=1e-5)
         assert factor == 1 or r_squared == pytest.approx(1)
@@ -175,9 +188,9 @@ class TestDepth:
         """Norms and weights made up: one arm grows, one decays, one is flat though clipped, one is penalised."""
         flat, depth = np.array([0.1, -0.1, 0.05, 0.0]), np.arange(12)
         made = [("grows", 2.0), ("decays", 0.5), ("flat", 1.01), ("penalty", 0.95)]
-        weights = {"grows": np.array([0.1, -0.1, 0.1, 0.0])}
+        weights = {"grows": np.array([0.1, -0.1, 0.1, 0.0]), "penalty": np.linspace(-1, 1, 1001)}
         critics = [
-            toys.DeepCritic(arm, seed, factor ** -(depth + seed), weights.get(arm, flat), extreme_at_start=0.5)
+            toys.DeepCritic(arm, seed, 3.0**-depth, factor ** -(depth + seed), weights.get(arm, flat), 0.5)
             for arm, factor in made
             for seed in range(2)
         ]
@@ -187,24 +200,49 @@ class TestDepth:
         assert table["law_as_published"].tolist() == [True, True, False, True]
         assert table["weights_as_published"].tolist() == [True, False, False, True]
         assert table["pushed"].tolist() == [True, False, False, False]
+        np.testing.assert_allclose(table["factor_at_start"], 3)
         assert table["seeds"].tolist() == [2] * 4
         grows, _, flat_arm, penalty = toys.verdict(table.reset_index()).splitlines()
         assert grows.startswith("- grows: towards the input the gradient grows (×2 per layer, 2 to 2 over 2 seeds")
-        assert grows.endswith("50.0% before training, 75.0% after it (more than before): as published.")
+        assert "before training ×3)" in grows
+        assert grows.endswith("50.00% before training, 75.0% after it: as published.")
         assert flat_arm.count("**not** as published") == 2
         assert penalty.count(" as published") == 2
         assert "**not**" not in penalty
 
     def test_a_layer_without_gradient_is_no_law(self):
-        dead = toys.DeepCritic("p", 0, np.array([0.0, 1, 1]), np.ones(2), 1)
+        dead = toys.DeepCritic("p", 0, np.ones(3), np.array([0.0, 1, 1]), np.ones(2), 1)
         table = toys.against_the_paper([dead], "p")
         assert table["law"].item() == "vanishes"
         assert not table["law_as_published"].item()
         assert "the gradient vanishes (×nan" in toys.verdict(table)
 
     def test_seeds_that_disagree_have_no_law(self):
-        critics = [toys.DeepCritic("a", seed, f ** np.arange(12.0), np.ones(2), 0) for seed, f in enumerate((0.5, 2))]
-        assert toys.against_the_paper(critics, "p")["law"].item() == "neither"
+        critics = [
+            toys.DeepCritic("a", seed, np.ones(12), f ** np.arange(12.0), np.ones(2), 0)
+            for seed, f in enumerate((0.5, 2))
+        ]
+        assert toys.against_the_paper(critics, "p")["law"].item() == "mixed"
+
+    def test_a_penalised_arm_that_is_flat_in_one_seed_only_is_not_as_published(self):
+        critics = [
+            toys.DeepCritic("p", seed, np.ones(12), f ** np.arange(12.0), np.linspace(-1, 1, 999), 0)
+            for seed, f in enumerate((1.0, 1.5))
+        ]
+        table = toys.against_the_paper(critics, "p")
+        assert table["law"].item() == "mixed"
+        assert not table["law_as_published"].item()
+
+    def test_training_alone_makes_the_law_and_pushes_the_weights(self):
+        """At c = 0.001 gradients are so small that in float32 no weight would move."""
+        arms = {"clip": METHODS["wgan"](clip=0.001), "penalty": METHODS["wgan-gp"]()}
+        clipped, penalised = toys.deep_critics(arms, seeds=1, steps=150, width=16, depth=8)
+        assert clipped.norms_at_start[0] < 1e-12 * clipped.norms_at_start[-1]
+        assert clipped.extreme_at_start < 0.01  # one weight a layer
+        assert np.abs(clipped.weights).max() <= 0.001
+        assert toys.share_at_extremes(clipped.weights) > 0.05
+        assert toys.factor_per_layer(clipped.norms)[0] > 2 * toys.factor_per_layer(clipped.norms_at_start)[0]
+        assert toys.factor_per_layer(penalised.norms)[0] == pytest.approx(1, abs=0.3)
 
 
 class TestTraining:
