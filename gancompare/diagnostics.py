@@ -210,7 +210,7 @@ def health(critic: nn.Module, objective: Any, real: Tensor, fake: Tensor, held_o
     found = [("score", where, values.mean().item()) for where, values in scores.items()]
     if held_out is not None and (gap := standardized_gap(scores["real"], scores["held-out"])) is not None:
         found.append(("gap", "held-out", gap))
-    if not objective.wasserstein:
+    if getattr(objective, "logits", False):
         found += [("accuracy", k, accuracy(scores[k], scores["fake"])) for k in ("real", "held-out") if k in scores]
     return [*found, ("generator_gradient", "fake", generator_gradient_norm(critic, objective, fake))]
 

@@ -8,9 +8,10 @@ differ between methods differ. A critic maps images (B, C, H, W) to raw scores (
 - ``constrain(critic)`` runs after every critic step, in place.
 
 ``n_critic`` is the number of critic steps per generator step. ``wasserstein`` says whether the score difference
-estimates a Wasserstein-1 distance. To add a method, put a class of this shape into ``METHODS``: the loop and the report
-take it from there. A study's runs are processes of their own, so for them put it into a file that the environment
-variable ``GANCOMPARE_METHODS`` names; it is executed when this module is imported.
+estimates a Wasserstein-1 distance, ``logits`` (may be left out) whether a score above 0 means "real". To add a method,
+put a class of this shape into ``METHODS``: the loop and the report take it from there. A study's runs are processes of
+their own, so for them put it into a file that the environment variable ``GANCOMPARE_METHODS`` names; it is executed
+when this module is imported.
 """
 
 import os
@@ -28,6 +29,7 @@ class GAN:
 
     n_critic: int = 1
     wasserstein = False
+    logits = True
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         on_real, on_fake = scores(critic, real, fake)
@@ -101,6 +103,7 @@ class MinimaxGAN:
 
     n_critic: int = 1
     wasserstein = False
+    logits = True
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         on_real, on_fake = scores(critic, real, fake)
@@ -124,6 +127,7 @@ class GANGP:
     penalty_weight: float = 10.0
     one_sided_penalty: bool = False
     wasserstein = False
+    logits = True
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
         on_real, on_fake = scores(critic, real, fake)

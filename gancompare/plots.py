@@ -303,21 +303,26 @@ def critic_layers(diagnostics: pd.DataFrame) -> Figure | None:
 def critic_health(diagnostics: pd.DataFrame) -> Figure | None:
     """Overfitting gap, accuracy and the gradient that reaches the generator over generator steps, a row per data set.
 
-    Lines are interquartile means over seeds with 95 % intervals, and each seed where there are too few for one.
-    Dashed, without interval: accuracy with held-out images in place of training images.
+    The gradient is over that of the first measurement, as its size depends on the scale of a critic's scores. Lines are
+    interquartile means over seeds with 95 % intervals, and each seed where there are too few for one. Dashed,
+    without interval: accuracy with held-out images in place of training images.
     """
     panels = {"gap": "gap, training − held-out", "accuracy": "accuracy of the sign"}
-    panels |= {"generator_gradient": "gradient at the generator"}
+    panels |= {"generator_gradient": "gradient at the generator / its first"}
     if not any(len(_measured(diagnostics, name)) for name in panels):
         return None
     datasets = list(diagnostics["dataset"].unique())
     figure, axes = _panels(len(datasets), 3, height=2.8)
     for row, name in zip(axes, datasets, strict=True):
-        rows_here = diagnostics[diagnostics["dataset"] == name]
+        rows_here, least = diagnostics[diagnostics["dataset"] == name], math.inf
         for axis, (quantity, title) in zip(row, panels.items(), strict=True):
             for (method, where), rows in _measured(rows_here, quantity).groupby(["method", "where"], sort=False):
                 dashed = quantity == "accuracy" and where == "held-out"
-                _over_seeds(axis, _by_seed(rows, quantity), method, "--" if dashed else "-")
+                values = _by_seed(rows, quantity)
+                if quantity == "generator_gradient":
+                    values = values / values.iloc[0].mask(values.iloc[0] == 0)
+                    least = min(least, values.min(axis=None))
+                _over_seeds(axis, values, method, "--" if dashed else "-")
             axis.set_title(f"{name}: {title}")
             axis.set_xlabel("generator steps")
             axis.xaxis.set_major_locator(MaxNLocator(4))
@@ -330,7 +335,7 @@ def critic_health(diagnostics: pd.DataFrame) -> Figure | None:
         if _measured(rows_here, "accuracy")["where"].eq("held-out").any():
             row[1].plot([], [], "--", color="#333333", label="held-out images")
         row[1].set_ylim(0.45 if _least(rows_here, "accuracy") > 0.47 else 0, 1.02)
-        if (least := _least(rows_here, "generator_gradient")) > 0:
+        if 0 < least < math.inf:
             _log(row[2])
             row[2].set_ylim(bottom=least / 1.3)  # the lower end of an interval may be negative
     _legend(figure)

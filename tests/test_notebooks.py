@@ -17,7 +17,7 @@ from gancompare.config import FIELDS, RunConfig
 NOTEBOOKS = sorted((Path(gancompare.__file__).parent.parent / "notebooks").glob("*.ipynb"))
 WHERE = {"study", "results"}  # parameters that say where a run is kept, not what it is
 TOY = {"methods", "trained_on", "seeds", "critic_steps", "width", "deep_steps"}
-OTHER = {"01_objectives": TOY, "06_sensitivity": {"tiny"}}
+OTHER = {"01_objectives": TOY}
 
 
 def code(notebook):

@@ -335,6 +335,12 @@ def test_runs_that_never_fell_back_decide_nothing():
     assert rows.loc[(rows["number"] == 10) & (rows["part"] == "overall"), "verdict"].tolist() == ["not tested"]
 
 
+def test_one_run_that_fell_back_among_runs_that_still_improve_contradicts_nothing():
+    row = part_of(hand_made({0.01: [1.0] * 3, 0.1: [1.0, 1.0, 1.021]}), "by clip")
+    assert row["verdict"] == "inconclusive"
+    assert "still improving" in row["note"]
+
+
 def test_two_seeds_test_nothing():
     row = part_of(hand_made({0.01: [1.0, 1.1], 0.1: [5.0, 6.0]}), "by clip")
     assert row["verdict"] == "not tested"
