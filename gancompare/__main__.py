@@ -60,8 +60,10 @@ def run_study(options: argparse.Namespace) -> int:
 
 
 def run_sensitivity(options: argparse.Namespace) -> int:
-    fields = {"profile": "sweep"} | given(options)
+    fields = given(options)
     fields.pop("dataset")
+    if fields.setdefault("profile", "sweep") == "sweep":
+        fields = sensitivity.SHORT | fields
     grid = math.prod(map(len, sensitivity.ARCHITECTURES.values()))
     if options.architectures > grid:
         raise ConfigError(f"architectures={options.architectures}: there are {grid}, ask for fewer")
@@ -243,12 +245,12 @@ def parser() -> argparse.ArgumentParser:
         commands, "sensitivity", run_sensitivity, "vary settings, architectures and number of modes, one cell each"
     )
     sweep.add_argument("--name", default="sweep", help="name of the sweep (default: sweep)")
-    sweep.add_argument("--seeds", type=whole_number, default=2, metavar="N", help="seeds 0 to N-1 (default: 2)")
+    sweep.add_argument("--seeds", type=whole_number, default=3, metavar="N", help="seeds 0 to N-1 (default: 3)")
     sweep.add_argument(
         "--parts", nargs="+", choices=sensitivity.PARTS, default=list(sensitivity.PARTS), help="(default: all)"
     )
     sweep.add_argument(
-        "--architectures", type=whole_number, default=12, metavar="N", help="random ones, one seed each (default: 12)"
+        "--architectures", type=whole_number, default=8, metavar="N", help="random ones, one seed each (default: 8)"
     )
     sweep.add_argument(
         "--architecture-seed", type=int, default=0, metavar="N", help="that they are drawn from (default: 0)"
