@@ -22,9 +22,9 @@ from gancompare.config import MAIN_METHODS, RunConfig
 from gancompare.data import STACKED
 from gancompare.streams import stream
 
-# What the base of a sweep in the profile of that name has instead of the rates of the recipe. At its 5e-4, 300 steps took
-# no method far enough for settings to matter: on mnist5k FD-classifier was 160 (gan), 255 (wgan) and 224 (wgan-gp)
-# after them (3 seeds each, width 16), at 2e-3 it was 26, 50 and 23. The rates are one of the variations still.
+# What the base of a sweep in the profile of that name has instead of the recipe's rates. At its 5e-4, 300 steps took no
+# method far enough for settings to matter: on mnist5k FD-classifier was 160 (gan), 255 (wgan) and 224 (wgan-gp) after
+# them (3 seeds each, width 16), at 2e-3 it was 26, 50 and 23. The rates are one of the variations still.
 SHORT = {"lr_generator": 2e-3, "lr_critic": 2e-3}
 
 PARTS = ("settings", "architectures", "stacked")
