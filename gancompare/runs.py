@@ -42,6 +42,7 @@ GRID_COLUMNS, GRID_PADDING = 8, 2  # of a saved sample grid: 8 × 8 images, this
 CLOCKS = ("generator_steps", "images_seen", "seconds")
 GROWING = ("history.csv", "diagnostics.csv")  # rows are added as a run goes on, and cut where one is resumed
 FINISHED = ("complete", "diverged")  # a diverged run is a result, not a failure
+AGAIN = "delete the run to train it again"
 
 
 class RunError(RuntimeError):
@@ -132,9 +133,7 @@ def check(directory: Path, config: RunConfig, fingerprint: str) -> None:
         differences = RunConfig.from_dict(found["config"]).differences(config)
         there = found["data"]["fingerprint"]
     except (ConfigError, TypeError, KeyError) as error:
-        raise RunError(
-            f"{directory / 'config.json'} cannot be used ({error}); delete the run to train it again"
-        ) from error
+        raise RunError(f"{directory / 'config.json'} cannot be used ({error}); {AGAIN}") from error
     if differences:
         listed = "; ".join(f"{name} is {old!r} there, {new!r} now" for name, (old, new) in differences.items())
         raise RunError(f"{directory} holds a run of another config ({listed}); choose another study name or delete it")
@@ -168,13 +167,19 @@ def read_config(directory: Path) -> dict[str, Any]:
     content = read_json(directory / "config.json")
     if not content:
         raise RunError(f"{directory} holds no run: there is no config.json")
-    if content.get("format", 0) > FORMAT:
+    number = content.get("format", 0)
+    if not isinstance(number, int):
+        raise RunError(f"{directory / 'config.json'}: format is {number!r}, not a whole number; {AGAIN}")
+    if number > FORMAT:
         raise RunError(
-            f"{directory} was written by gancompare {content.get('version')} in format {content['format']}, newer than "
+            f"{directory} was written by gancompare {content.get('version')} in format {number}, newer than "
             f"this one's {FORMAT}; update gancompare to read it"
         )
     if not {"config", "data", "hash"} <= content.keys():
-        raise RunError(f"{directory / 'config.json'} lacks config, data or hash; delete the run to train it again")
+        raise RunError(f"{directory / 'config.json'} lacks config, data or hash; {AGAIN}")
+    for name in ("config", "data"):
+        if not isinstance(content[name], dict):
+            raise RunError(f"{directory / 'config.json'}: {name} is {content[name]!r}, not a JSON object; {AGAIN}")
     return content
 
 
@@ -226,12 +231,18 @@ WEIGHTS = {"last": "generator.safetensors", "best": "best.safetensors"}
 
 def save_generator(directory: Path, net: nn.Module, which: str = "last") -> None:
     """Write the weights of ``net``; without the package safetensors they stay in the checkpoint alone."""
-    try:
-        from safetensors.torch import save
-    except ImportError:
-        return
+    with contextlib.suppress(ImportError):
+        write_atomically(directory / WEIGHTS[which], pack_weights(net))
+
+
+def pack_weights(net: nn.Module, half: bool = False) -> bytes:
+    """The weights as a safetensors file; ``half``: as float16. Raises ImportError without the package safetensors."""
+    from safetensors.torch import save
+
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    write_atomically(directory / WEIGHTS[which], save(weights))
+    if half:  # counters stay whole numbers
+        weights = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+    return save(weights)
 
 
 def load_generator(directory: str | Path, device: str | torch.device = "cpu", which: str = "last") -> Generator:
