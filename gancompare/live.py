@@ -18,7 +18,6 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from gancompare import generate, plots, runs
-from gancompare.config import MAIN_METHODS
 from gancompare.latents import portable, principal_directions, slerp
 
 BUDGET, EXACT = 8 * 10**6, 4 * 10**6  # bytes that a data set's explorer may take; up to the latter weights are float16
@@ -57,11 +56,10 @@ def sections(results: Path, study: str) -> list[tuple[str, str]]:
 def with_weights(table: pd.DataFrame) -> tuple[int, Nets, dict[str, Path]]:
     """Of a data set's runs (rows of ``load_study``) the first seed with the most generators: it, them, their runs."""
     best: tuple[int, Nets, dict[str, Path]] = (0, {}, {})
-    rank = {method: i for i, method in enumerate(MAIN_METHODS)}
     for seed, of_seed in table.groupby("seed"):
         directories = dict(zip(of_seed["method"], of_seed["directory"], strict=True))
         nets = {}
-        for method in sorted(directories, key=lambda name: rank.get(name, len(rank))):
+        for method in runs.in_order(directories):
             try:
                 nets[method] = generate.load(directories[method])
             except runs.RunError:

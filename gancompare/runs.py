@@ -21,7 +21,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ import torch
 from torch import nn
 
 import gancompare
-from gancompare.config import FIELDS, ConfigError, RunConfig
+from gancompare.config import FIELDS, MAIN_METHODS, ConfigError, RunConfig
 from gancompare.data import dataset_slug
 from gancompare.files import write_atomically
 from gancompare.models import Generator
@@ -59,6 +59,12 @@ def results_directory() -> Path:
         return Path(os.environ["GANCOMPARE_RESULTS"])
     checkout = Path(gancompare.__file__).parent.parent
     return (checkout if (checkout / "notebooks").is_dir() else Path.cwd()) / "results"
+
+
+def in_order(methods: Iterable[str]) -> list[str]:
+    """GAN, WGAN and WGAN-GP, then other methods by name."""
+    rank = {method: i for i, method in enumerate(MAIN_METHODS)}
+    return sorted(methods, key=lambda method: (rank.get(method, len(rank)), method))
 
 
 def run_directory(results: Path, study: str, config: RunConfig) -> Path:
