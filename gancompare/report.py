@@ -20,9 +20,9 @@ PROGRESS = re.compile(r"\d+%\|.*\[|\d+it \[\d")  # what tqdm writes, with and wi
 NEEDS_A_KERNEL = ("application/vnd.jupyter.widget-view+json", "application/javascript", "text/vnd.mermaid")
 PLAY = """## Play
 
-Generators of the first seed, run by this page itself. All methods get the same latents, those of a seed, moved by the
-sliders. Directions are the principal components of a generator's first activations, led back to latents; along each,
-latents have a standard deviation of 1. Weights are rounded, so that a pixel may be a few of its 255 levels off."""
+Generators of one training seed for each data set, moved by sliders. Directions are the principal components of a
+generator's first activations, led back to latents; along each, latents have a standard deviation of 1. Coordinates are
+single entries of a latent, numbered from 0. A seed of latents draws others here than in notebook 04."""
 
 
 class ReportError(RuntimeError):
