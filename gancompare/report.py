@@ -22,7 +22,8 @@ PLAY = """## Play
 
 Generators of one training seed for each data set, moved by sliders. Directions are the principal components of a
 generator's first activations, led back to latents; along each, latents have a standard deviation of 1. Coordinates are
-single entries of a latent, numbered from 0. A seed of latents draws others here than in notebook 04."""
+single entries of a latent, numbered from 0. Seeds of latents are the page's own: its seed 0 gives other latents than
+seed 0 in notebook 04."""
 
 
 class ReportError(RuntimeError):

@@ -305,9 +305,7 @@ class Explorer(widgets.VBox):
         slider = {"min": -REACH, "max": REACH, "step": 0.1, "readout": False, **wide}
         self.along = [widgets.FloatSlider(0, description=f"direction {i + 1}", **slider) for i in range(DIRECTIONS)]
         self.index = [
-            widgets.BoundedIntText(
-                i, min=0, max=COORDINATES - 1, description=f"coordinate {'AB'[i]} is number", **number
-            )
+            widgets.BoundedIntText(i, min=0, max=COORDINATES - 1, description=f"{'AB'[i]} is coordinate", **number)
             for i in range(COORDINATES)
         ]
         self.coordinate = [
@@ -580,8 +578,10 @@ def with_twin(slider: widgets.Widget) -> widgets.HBox:
     kind = widgets.BoundedIntText if isinstance(slider, widgets.IntSlider) else widgets.BoundedFloatText
     limits = {name: getattr(slider, name) for name in ("min", "max", "step", "value")}
     twin = kind(**limits, tooltip=f"{slider.description}, as a number", layout=NARROW)  # the box's name to a reader
-    for name in ("max", "value", "disabled"):
+    for name in ("max", "disabled"):
         traitlets.link((slider, name), (twin, name))
+    # a browser's slider sends 1.9000000000000004
+    traitlets.link((slider, "value"), (twin, "value"), (lambda value: round(value, 6), lambda value: value))
     return widgets.HBox([slider, twin])
 
 

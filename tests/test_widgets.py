@@ -155,6 +155,9 @@ def test_every_slider_has_a_label_and_a_numeric_twin_that_moves_it(explorer):
         assert slider.value == slider.min
         slider.value = slider.max
         assert twin.value == slider.max
+        if isinstance(slider, ipywidgets.FloatSlider):
+            slider.value = 0.1 + 0.2
+            assert str(twin.value) == "0.3"
     assert 'role="status"' in explorer.status.value
 
 
