@@ -1,9 +1,11 @@
 """A blind test: is this image real or generated? One at a time, in random order, each answer kept as it is given."""
 
+import contextlib
 import csv
 import html
 import io
 import math
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +20,12 @@ from gancompare import generate, runs, statistics
 from gancompare.data import DataError
 from gancompare.files import sync, write_atomically
 from gancompare.streams import fixed_latents, stream
-from gancompare.widgets import find_finished, images_of, runs_of
+from gancompare.widgets import Picture, find_finished, images_of, runs_of
 
 REAL, GENERATED = "real", "generated"  # answers; REAL is also the source of real images
 FIELDS = ("trial", "source", "image", "answer", "seconds")  # of an answers file
 HEIGHT = 192  # pixels of the screen that an image is shown at, at least
+UNSEEN = 0.15  # seconds in which nobody judges an image: an answer this soon is the second click of a double one
 
 
 @dataclass(frozen=True)
@@ -43,32 +46,49 @@ def plan(methods: Sequence[str], per_method: int, seed: int) -> list[Trial]:
 def read_answers(path: Path, trials: list[Trial]) -> pd.DataFrame:
     """The answers in ``path`` so far, a row per trial in its order; empty if there is no file.
 
-    A last line that was cut off in writing is dropped. Raises RunError for answers to other trials.
+    A last line that was cut off in writing is dropped. Raises RunError for answers to other trials, and lines that are
+    no answers.
     """
-    rows = []
+    rows, remedy = [], "choose another file or delete this one"
     if path.exists():
         lines = path.read_text(errors="replace").splitlines(keepends=True)
         whole = [line for line in lines if line.endswith("\n")]
         if len(whole) < len(lines):
             write_atomically(path, "".join(whole).encode())
-        rows = list(csv.DictReader(whole))
+        try:
+            rows = list(csv.DictReader(whole))
+        except csv.Error as error:
+            raise runs.RunError(f"{path} cannot be read ({error}); {remedy}") from error
     for i, row in enumerate(rows):
         asked = (str(i), trials[i].source, str(trials[i].image)) if i < len(trials) else None
-        if asked != (row.get("trial"), row.get("source"), row.get("image")) or row["answer"] not in (REAL, GENERATED):
-            raise runs.RunError(f"{path}: line {i + 2} answers another test; choose another file or delete this one")
+        if asked != (row.get("trial"), row.get("source"), row.get("image")):
+            raise runs.RunError(f"{path}: line {i + 2} answers another test; {remedy}")
+        if row.get("answer") not in (REAL, GENERATED):
+            raise runs.RunError(f"{path}: line {i + 2} has the answer {row.get('answer')!r}; {remedy}")
+        try:
+            float(row.get("seconds"))
+        except (TypeError, ValueError):
+            raise runs.RunError(
+                f"{path}: line {i + 2} has {row.get('seconds')!r} for seconds, not a number; {remedy}"
+            ) from None
     return pd.DataFrame(rows, columns=list(FIELDS)).astype({"trial": int, "image": int, "seconds": float})
 
 
 def append_answer(path: Path, number: int, trial: Trial, answer: str, seconds: float) -> None:
-    """Add one line and wait until it is on the disk."""
-    new = not path.exists() or path.stat().st_size == 0
+    """Add one line and wait until it is on the disk. After an OSError the file is as long as it was."""
     path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if new:
-            writer.writerow(FIELDS)
-        writer.writerow((number, trial.source, trial.image, answer, f"{seconds:.3f}"))
-    sync(path)
+    size = path.stat().st_size if path.exists() else 0
+    try:
+        with open(path, "a", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            if not size:
+                writer.writerow(FIELDS)
+            writer.writerow((number, trial.source, trial.image, answer, f"{seconds:.3f}"))
+        sync(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.truncate(path, size)
+        raise
 
 
 def rates(answers: pd.DataFrame, sources: Sequence[str]) -> pd.DataFrame:
@@ -119,7 +139,7 @@ class BlindTest(widgets.VBox):
         self.begin = widgets.Button(description="begin", tooltip="load the images and ask")
         self.real = widgets.Button(description="real", tooltip="this is a photograph or drawing from the data set")
         self.generated = widgets.Button(description="generated", tooltip="this was made by a generator")
-        self.image = widgets.Image(format="png", layout={"display": "none"})  # a tooltip breaks it (ipywidgets 8.1)
+        self.image = Picture(format="png", tooltip="the image to judge", layout={"display": "none"})
         self.status = widgets.HTML()
         self.begin.on_click(lambda _: self._begin())
         self.real.on_click(lambda _: self.answer(REAL))
@@ -162,26 +182,35 @@ class BlindTest(widgets.VBox):
         self.trials, self._images = trials, images
 
     def answer(self, answer: str) -> None:
-        """Keep the answer to the image that is shown, and show the next."""
+        """Keep the answer to the image that is shown, and show the next. An answer within ``UNSEEN`` is none.
+
+        Where another widget or session answered in the same file meanwhile, nothing is kept, and the test goes on
+        there.
+        """
         seconds = time.perf_counter() - self._shown
+        if seconds < UNSEEN or self._number == len(self.trials):
+            return
         try:
-            append_answer(self.path, self._number, self.trials[self._number], answer, seconds)
-        except OSError as error:
+            there = len(read_answers(self.path, self.trials))
+            if there == self._number:
+                append_answer(self.path, self._number, self.trials[self._number], answer, seconds)
+        except (OSError, runs.RunError) as error:
             self._say(f"the answer could not be kept: {error}")
             return
-        self._number += 1
-        self._ask()
+        elsewhere = there != self._number
+        self._number = there if elsewhere else self._number + 1
+        self._ask("not kept, as the test went on elsewhere; " if elsewhere else "")
 
-    def _ask(self) -> None:
+    def _ask(self, before: str = "") -> None:
         left = self._number < len(self.trials)
         self.real.disabled = self.generated.disabled = not left
         self.image.layout.display = None if left else "none"
         if not left:
-            self._say(f"all {len(self.trials)} images are answered, in {self.path}", self.table().to_html())
+            self._say(f"{before}all {len(self.trials)} images are answered, in {self.path}", self.table().to_html())
             return
         trial = self.trials[self._number]
         self.image.value = _png(self._images[trial.source][trial.image])
-        self._say(f"image {self._number + 1} of {len(self.trials)}: real or generated?")
+        self._say(f"{before}image {self._number + 1} of {len(self.trials)}: real or generated?")
         self._shown = time.perf_counter()
 
     def table(self) -> pd.DataFrame:

@@ -39,14 +39,18 @@ def export(
     The file maps latents (B, latent_dim), and of a conditional run labels (B,) int64, to images (B, C, H, W) in
     [-1, 1], float32, any B. "onnx": inputs ``latents`` (and ``labels``), output ``images``; "torchscript": for
     ``torch.jit.load``; "torch-export": for ``torch.export.load``, named *.pt2; "safetensors": the weights, with the
-    run's ``config.json`` beside them; ``half`` rounds them to float16, half as large, which ``load_generator`` widens
-    again.
-    Raises RunError for a run without usable weights, a file that is there unless ``force``, a missing package, and
-    images that differ by more than ``TOLERANCE`` (``HALF_TOLERANCE``) from the run's; then nothing is written.
+    run's ``config.json`` beside them, for ``load_generator`` of their folder, which knows only the names in
+    ``runs.WEIGHTS``; ``half`` rounds them to float16, half as large, which ``load_generator`` widens again.
+    Raises RunError for a run without usable weights, a file that is there unless ``force``, a name that is not found
+    again, a missing package, and images that differ by more than ``TOLERANCE`` (``HALF_TOLERANCE``) from the run's;
+    then nothing is written.
     """
     output, tolerance = Path(output), HALF_TOLERANCE if half else TOLERANCE
     if half and form != "safetensors":
         raise runs.RunError(f"--half with --format {form}: only safetensors hold half precision; leave out --half")
+    if form == "safetensors" and output.name not in runs.WEIGHTS.values():
+        names = " or ".join(runs.WEIGHTS.values())
+        raise runs.RunError(f"--output {output}: load_generator finds safetensors by their name; call it {names}")
     config = output.with_name("config.json") if form == "safetensors" else None
     net = load(run, checkpoint=checkpoint)
     text = json.dumps(runs.read_config(Path(run)), indent=2) + "\n"
@@ -129,10 +133,7 @@ def to_torch_export(net: nn.Module) -> tuple[bytes, Images]:
 
 def to_safetensors(net: nn.Module, half: bool = False) -> tuple[bytes, Images]:
     library = need("safetensors.torch", "safetensors", ("safetensors",))
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    if half:  # counters stay whole numbers
-        weights = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
-    content = library.save(weights)
+    content = runs.pack_weights(net, half)
     kinds = {name: tensor.dtype for name, tensor in net.state_dict().items()}
     reopened = {name: tensor.to(kinds[name]) for name, tensor in library.load(content).items()}
     return content, lambda *given: torch.func.functional_call(net, reopened, given)

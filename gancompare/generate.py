@@ -214,6 +214,10 @@ def check_output(output: Path, force: bool) -> None:
     foreign = [name for name in found if not OURS.fullmatch(name)]
     if foreign:  # not with --force either: a slip must not cost a folder of something else
         raise runs.RunError(f"--output {output} holds other files, such as {foreign[0]}: give a new folder")
+    if found and "generate.json" not in found:  # numbered images of somebody else's
+        raise runs.RunError(
+            f"--output {output} holds {found[0]} but no generate.json, as an output does: give a new folder"
+        )
     if found and not force:
         raise runs.RunError(f"--output {output} exists: give a new folder, or --force to replace it")
 

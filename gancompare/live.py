@@ -8,6 +8,7 @@ import base64
 import html
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,21 @@ import pandas as pd
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gancompare import generate, plots, runs
-from gancompare.config import MAIN_METHODS
+from gancompare.data import to_uint8
 from gancompare.latents import portable, principal_directions, slerp
 
-BUDGET, EXACT = 8 * 10**6, 4 * 10**6  # bytes that a data set's explorer may take; up to the latter weights are float16
+BUDGET = 8 * 10**6  # bytes that a data set may take, explorer and animations together
+EXACT = 4 * 10**6  # bytes up to which an explorer's weights are float16
+KINDS = {"float16": ("<f2", "in half precision"), "int8": ("i1", "in 8 bits")}  # of weights: in numpy, in words
+MEASURED = 64  # images of each method that rounded weights are compared in
 MOST_WORK = 4 * 10**7  # multiply-adds per image, some 50 ms in a browser; above, pictures are rendered beforehand
 LITTLE_WORK = 5 * 10**6  # up to here twice as many images are shown
 DIRECTIONS, REACH, COLUMNS = 6, 4, 4
 ATLAS_DIRECTIONS, ATLAS_STEPS, ATLAS_SIDE = 3, 9, 96  # of what is rendered beforehand: sliders, their stops, pixels
+ATLAS_QUALITIES = (80, 60, 40)  # of its JPEGs, the first that keeps to the budget
 ANIMATION_BUDGET = 1_500_000  # bytes that a data set's animations may take
 FRAMES, FRAME_MS, GRID_MS = 36, 100, 900  # of the way through latents; of a grid saved in training
 QUALITIES = (70, 50, 30)  # of the pictures in an animation, the first that keeps to the budget
@@ -33,6 +39,13 @@ NO_WEIGHTS = (
     "<p>No generator of this study has its weights here, so there is nothing to play with. A run writes them as "
     "<code>generator.safetensors</code>; version control leaves them out.</p>"
 )
+
+ACTIVATIONS = {
+    "relu": torch.relu,
+    "leaky-relu": lambda x: functional.leaky_relu(x, 0.2),
+    "tanh": torch.tanh,
+    "elu": functional.elu,
+}
 
 Nets = dict[str, nn.Module]
 
@@ -50,18 +63,18 @@ def sections(results: Path, study: str) -> list[tuple[str, str]]:
     for dataset, of_dataset in table.groupby("dataset", sort=False):
         seed, nets, directories = with_weights(of_dataset)
         if nets:
-            found.append((dataset, explorer(dataset, seed, nets) + animations(dataset, nets, directories)))
+            moving = animations(dataset, nets, directories)
+            found.append((dataset, explorer(dataset, seed, nets, BUDGET - len(moving)) + moving))
     return found or [("", NO_WEIGHTS)]
 
 
 def with_weights(table: pd.DataFrame) -> tuple[int, Nets, dict[str, Path]]:
     """Of a data set's runs (rows of ``load_study``) the first seed with the most generators: it, them, their runs."""
     best: tuple[int, Nets, dict[str, Path]] = (0, {}, {})
-    rank = {method: i for i, method in enumerate(MAIN_METHODS)}
     for seed, of_seed in table.groupby("seed"):
         directories = dict(zip(of_seed["method"], of_seed["directory"], strict=True))
         nets = {}
-        for method in sorted(directories, key=lambda name: rank.get(name, len(rank))):
+        for method in runs.in_order(directories):
             try:
                 nets[method] = generate.load(directories[method])
             except runs.RunError:
@@ -116,7 +129,7 @@ def class_shifts(net: nn.Module) -> Tensor:
 
 
 def activation(net: nn.Module) -> str:
-    """What stands between the layers, as ``live.js`` calls it."""
+    """What stands between the layers, as ``live.js`` and ``ACTIVATIONS`` call it."""
     names = {nn.ReLU: "relu", nn.LeakyReLU: "leaky-relu", nn.Tanh: "tanh", nn.ELU: "elu"}
     return next(names[type(module)] for module in net.layers if not isinstance(module, nn.BatchNorm2d))
 
@@ -133,20 +146,54 @@ def work(net: nn.Module) -> int:
 
 def packed(net: nn.Module, kind: str) -> dict[str, Any]:
     """A generator as JSON can hold it: base64 of "float16", or of "int8" with a scale for each column of a layer."""
-    layers = []
+    layers, form = [], KINDS[kind][0]
     for weights, bias in folded(net):
         layer = {"bias": _base64(bias.numpy().astype("<f4"))}
         if kind == "int8":
             scale = (weights.abs().amax(dim=0) / 127).clamp(min=1e-30)
             layer |= {"scale": _base64(scale.numpy().astype("<f4"))}
             weights = (weights / scale).round()
-        layers.append(layer | {"weights": _base64(weights.numpy().astype({"int8": "i1", "float16": "<f2"}[kind]))})
+        layers.append(layer | {"weights": _base64(weights.numpy().astype(form))})
     directions = principal_directions(net)[0][:DIRECTIONS]
     channels, side, _ = net.unflatten.unflattened_size
     about = {"latent_dim": net.latent_dim, "channels": channels, "side": side, "activation": activation(net)}
+    about |= {"image_size": _image_size(net), "image_channels": net.layers[-2].out_channels}
     if net.num_classes:
         about |= {"shifts": _base64(class_shifts(net).numpy().astype("<f4"))}
     return about | {"layers": layers, "directions": _base64(directions.numpy())}
+
+
+@torch.no_grad()
+def drawn(about: dict[str, Any], kind: str, z: Tensor) -> Tensor:
+    """What ``live.js`` makes of a ``packed`` generator and latents (N, latent_dim): uint8 images (N, C, H, W)."""
+
+    def opened(text: str, form: str = "<f4") -> Tensor:
+        return torch.from_numpy(np.frombuffer(base64.b64decode(text), form).astype(np.float32))
+
+    x, active = z, ACTIVATIONS[about["activation"]]
+    for number, layer in enumerate(about["layers"]):
+        bias, weights = opened(layer["bias"]), opened(layer["weights"], KINDS[kind][0])
+        if "scale" in layer:
+            scale = opened(layer["scale"])
+            weights = weights.reshape(-1, len(scale)) * scale
+        if number == 0:
+            x = x @ weights.reshape(x.shape[1], -1)
+            x = x + bias.repeat(x.shape[1] // len(bias))
+            if "shifts" in about:
+                shifts = opened(about["shifts"]).reshape(-1, x.shape[1])
+                x = x + shifts[torch.arange(len(x)) % len(shifts)]
+            x = x.reshape(len(x), about["side"], about["side"], about["channels"]).permute(0, 3, 1, 2)
+        else:
+            across = math.isqrt(weights.numel() // (x.shape[1] * len(bias)))
+            kernel = weights.reshape(x.shape[1], across, across, len(bias)).permute(0, 3, 1, 2)
+            x = functional.conv_transpose2d(active(x), kernel, bias, stride=across - 2, padding=1)
+    return to_uint8(x.tanh())
+
+
+def rounding(net: nn.Module, about: dict[str, Any], kind: str, latent_dim: int) -> int:
+    """The largest difference, of 255, between what a page with latents of ``latent_dim`` draws first and the net."""
+    z = portable(0, MEASURED, latent_dim)[:, : net.latent_dim]
+    return int((drawn(about, kind, z).int() - generate.render(net, z).int()).abs().max())
 
 
 def _base64(values: np.ndarray | bytes) -> str:
@@ -156,23 +203,52 @@ def _base64(values: np.ndarray | bytes) -> str:
 # ---- the explorer ----------------------------------------------------------------------------------------------------
 
 
-def explorer(dataset: str, seed: int, nets: Nets) -> str:
-    """Sliders over ``nets`` as HTML: live where they are small enough, otherwise over pictures made here."""
-    about = {"dataset": dataset, "reach": REACH, "latent_dim": max(net.latent_dim for net in nets.values())}
+def explorer(dataset: str, seed: int, nets: Nets, most: int = BUDGET) -> str:
+    """Sliders over ``nets``, of training seed ``seed``, as HTML of at most ``most`` bytes.
+
+    Live where the nets are small enough, otherwise over pictures made here; one sentence where these are too large too.
+    """
+    widest = max(net.latent_dim for net in nets.values())
+    about = {"dataset": dataset, "reach": REACH, "latent_dim": widest}
     if max(map(work, nets.values())) <= MOST_WORK:
-        for kind, most in (("float16", EXACT), ("int8", BUDGET)):
-            data = about | {"kind": kind, "methods": {method: packed(net, kind) for method, net in nets.items()}}
-            if len(json.dumps(data)) <= most:
-                count = 16 if max(map(work, nets.values())) <= LITTLE_WORK else 8
-                return _form(data | {"count": count, "columns": COLUMNS}, seed, nets)
+        count = 16 if max(map(work, nets.values())) <= LITTLE_WORK else 8
+        for kind, limit in (("float16", min(EXACT, most)), ("int8", most)):
+            methods = {method: packed(net, kind) for method, net in nets.items()}
+            worst = max(rounding(net, methods[method], kind, widest) for method, net in nets.items())
+            text = (
+                f"Generators of training seed {seed}, run by this page itself, all at the same latents: those of a "
+                f"seed, moved by the sliders. Weights {KINDS[kind][1]}: at most {worst} of 255 levels from the "
+                f"original in {MEASURED} images of each method."
+            )
+            data = about | {"kind": kind, "count": count, "columns": COLUMNS, "methods": methods}
+            form = _form(data, seed, text)
+            if len(form) <= limit:
+                return form
     names = [f"direction {i + 1}" for i in range(ATLAS_DIRECTIONS)] + ["way to another seed"]
     data = about | {"kind": "atlas", "columns": 2, "count": 4, "stops": ATLAS_STEPS, "sliders": names}
-    return _form(data | {"methods": {method: atlas(net) for method, net in nets.items()}}, seed, nets)
+    text = (
+        f"Pictures by generators of training seed {seed}, made beforehand, as these are too large to run in a page: "
+        "the same four latents for all, moved by one slider at a time, each method along directions of its own."
+    )
+    sheets = {method: atlas(net, widest) for method, net in nets.items()}
+    for quality in ATLAS_QUALITIES:
+        methods = {}
+        for method, sheet in sheets.items():
+            size = {"width": sheet.width // ATLAS_STEPS, "height": sheet.height // len(names)}
+            size |= {"image_size": _image_size(nets[method])}
+            methods[method] = size | {"picture": _data_uri(sheet, "JPEG", quality=quality)}
+        form = _form(data | {"methods": methods}, seed, text)
+        if len(form) <= most:
+            return form
+    return f"<p>The explorer of {html.escape(dataset)} would take more than {most / 1e6:.3g} MB.</p>"
 
 
-def atlas(net: nn.Module) -> dict[str, Any]:
-    """Four images at each stop of each slider as one JPEG: a row per slider, whose middle is where it moves nothing."""
-    start, end = (portable(seed, 4, net.latent_dim) for seed in (0, 1))
+def atlas(net: nn.Module, latent_dim: int) -> Image.Image:
+    """Four images at each stop of each slider: a row per slider, whose middle is where a direction moves nothing.
+
+    ``latent_dim``: of the latents; a narrower net takes the first part of each.
+    """
+    start, end = (portable(seed, 4, latent_dim)[:, : net.latent_dim] for seed in (0, 1))
     directions = principal_directions(net)[0][:ATLAS_DIRECTIONS]
     rows = [[start + amount * d for amount in np.linspace(-REACH, REACH, ATLAS_STEPS)] for d in directions]
     rows += [[slerp(start, end, t) for t in np.linspace(0, 1, ATLAS_STEPS)]]
@@ -182,7 +258,7 @@ def atlas(net: nn.Module) -> dict[str, Any]:
     for i, row in enumerate(cells):
         for j, cell in enumerate(row):
             sheet.paste(cell.convert("RGB"), (j * width, i * height))
-    return {"picture": _data_uri(sheet, "JPEG", quality=80), "width": width, "height": height}
+    return sheet
 
 
 def _small(picture: Image.Image, most: int) -> Image.Image:
@@ -196,13 +272,10 @@ def _data_uri(picture: Image.Image, form: str, **options: Any) -> str:
     return f"data:image/{form.lower()};base64,{_base64(buffer.getvalue())}"
 
 
-def _form(data: dict[str, Any], seed: int, nets: Nets) -> str:
-    """Controls with labels, a line of text that says what is shown, a canvas per method, and the data."""
-    name, methods = data["dataset"], list(nets)
-    size = next(iter(nets.values())).layers[-2].out_channels, _image_size(next(iter(nets.values())))
-    data |= {"channels": size[0], "size": size[1]}
-    key = "live-" + "".join(c if c.isalnum() else "-" for c in name)
-    live = data["kind"] != "atlas"
+def _form(data: dict[str, Any], seed: int, text: str) -> str:
+    """``text``, controls with labels, a line that says what is shown, a canvas per method, and the data."""
+    name, methods, live = data["dataset"], list(data["methods"]), data["kind"] != "atlas"
+    key = f"live-{html.escape(name)}"  # a data set's name as a folder: no two are alike
 
     def slider(i: int, label: str, low: float, high: float, step: float, value: float) -> str:
         return (
@@ -224,7 +297,6 @@ def _form(data: dict[str, Any], seed: int, nets: Nets) -> str:
     else:
         middle = ATLAS_STEPS // 2
         controls = '<div class="buttons"><button type="button" class="reset">reset</button></div>'
-        controls += "<p>Too large to run here: these pictures were made beforehand, for one slider at a time.</p>"
         sliders = [
             slider(i, label, 0, ATLAS_STEPS - 1, 1, middle if label.startswith("direction") else 0)
             for i, label in enumerate(data["sliders"])
@@ -234,12 +306,12 @@ def _form(data: dict[str, Any], seed: int, nets: Nets) -> str:
         f'data-method="{html.escape(method)}"></canvas>{_caption(method)}</figure>'
         for method in methods
     )
-    text = json.dumps(data).replace("</", "<\\/")
+    inside = json.dumps(data).replace("</", "<\\/")
     return (
         f'<div class="live" role="group" aria-label="Explorer, {html.escape(name)}" data-training-seed="{seed}">'
-        f'<div class="controls">{controls}{"".join(sliders)}</div><p class="status" role="status" aria-live="polite">'
-        f'Runs when scripts do.</p><div class="pictures">{canvases}</div>'
-        f'<script type="application/json">{text}</script></div>'
+        f'<p class="about">{text}</p><div class="controls">{controls}{"".join(sliders)}</div>'
+        f'<p class="status" role="status" aria-live="polite">Runs when scripts do.</p>'
+        f'<div class="pictures">{canvases}</div><script type="application/json">{inside}</script></div>'
     )
 
 
@@ -257,7 +329,8 @@ def _image_size(net: nn.Module) -> int:
 
 def animations(dataset: str, nets: Nets, directories: dict[str, Path]) -> str:
     """A way through latents and, where grids were saved in training, these in order: still until they are played."""
-    ways = {method: way(net) for method, net in nets.items()}
+    widest = max(net.latent_dim for net in nets.values())
+    ways = {method: way(net, widest) for method, net in nets.items()}
     grown = {method: growth(directories[method]) for method in nets}
     grown = {method: frames for method, frames in grown.items() if len(frames) > 1}
     for quality in QUALITIES:
@@ -270,9 +343,12 @@ def animations(dataset: str, nets: Nets, directories: dict[str, Path]) -> str:
     return f"<p>The animations of {html.escape(dataset)} would take more than {ANIMATION_BUDGET / 1e6:g} MB.</p>"
 
 
-def way(net: nn.Module) -> list[Image.Image]:
-    """Eight images along great circles, from the latents of seed 0 to those of 1, of 2, and back to the first."""
-    ends = [portable(seed, 8, net.latent_dim) for seed in (0, 1, 2, 0)]
+def way(net: nn.Module, latent_dim: int) -> list[Image.Image]:
+    """Eight images along great circles, from the latents of seed 0 to those of 1, of 2, and back to the first.
+
+    ``latent_dim``: of the latents, as for ``atlas``.
+    """
+    ends = [portable(seed, 8, latent_dim)[:, : net.latent_dim] for seed in (0, 1, 2, 0)]
     steps = [divmod(3 * i / FRAMES, 1) for i in range(FRAMES)]
     frames = [generate.render(net, slerp(ends[int(leg)], ends[int(leg) + 1], t)) for leg, t in steps]
     return [_small(generate.grid(images, 4), 4 * 66 + runs.GRID_PADDING) for images in frames]

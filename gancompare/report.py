@@ -20,9 +20,10 @@ PROGRESS = re.compile(r"\d+%\|.*\[|\d+it \[\d")  # what tqdm writes, with and wi
 NEEDS_A_KERNEL = ("application/vnd.jupyter.widget-view+json", "application/javascript", "text/vnd.mermaid")
 PLAY = """## Play
 
-Generators of the first seed, run by this page itself. All methods get the same latents, those of a seed, moved by the
-sliders. Directions are the principal components of a generator's first activations, led back to latents; along each,
-latents have a standard deviation of 1. Weights are rounded, so that a pixel may be a few of its 255 levels off."""
+Generators of one training seed for each data set, moved by sliders. Directions are the principal components of a
+generator's first activations, led back to latents; along each, latents have a standard deviation of 1. Coordinates are
+single entries of a latent, numbered from 0. Seeds of latents are the page's own: its seed 0 gives other latents than
+seed 0 in notebook 04."""
 
 
 class ReportError(RuntimeError):

@@ -21,7 +21,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ import torch
 from torch import nn
 
 import gancompare
-from gancompare.config import FIELDS, ConfigError, RunConfig
+from gancompare.config import FIELDS, MAIN_METHODS, ConfigError, RunConfig
 from gancompare.data import dataset_slug
 from gancompare.files import write_atomically
 from gancompare.models import Generator
@@ -42,6 +42,7 @@ GRID_COLUMNS, GRID_PADDING = 8, 2  # of a saved sample grid: 8 × 8 images, this
 CLOCKS = ("generator_steps", "images_seen", "seconds")
 GROWING = ("history.csv", "diagnostics.csv")  # rows are added as a run goes on, and cut where one is resumed
 FINISHED = ("complete", "diverged")  # a diverged run is a result, not a failure
+AGAIN = "delete the run to train it again"
 
 
 class RunError(RuntimeError):
@@ -58,6 +59,12 @@ def results_directory() -> Path:
         return Path(os.environ["GANCOMPARE_RESULTS"])
     checkout = Path(gancompare.__file__).parent.parent
     return (checkout if (checkout / "notebooks").is_dir() else Path.cwd()) / "results"
+
+
+def in_order(methods: Iterable[str]) -> list[str]:
+    """GAN, WGAN and WGAN-GP, then other methods by name."""
+    rank = {method: i for i, method in enumerate(MAIN_METHODS)}
+    return sorted(methods, key=lambda method: (rank.get(method, len(rank)), method))
 
 
 def run_directory(results: Path, study: str, config: RunConfig) -> Path:
@@ -132,9 +139,7 @@ def check(directory: Path, config: RunConfig, fingerprint: str) -> None:
         differences = RunConfig.from_dict(found["config"]).differences(config)
         there = found["data"]["fingerprint"]
     except (ConfigError, TypeError, KeyError) as error:
-        raise RunError(
-            f"{directory / 'config.json'} cannot be used ({error}); delete the run to train it again"
-        ) from error
+        raise RunError(f"{directory / 'config.json'} cannot be used ({error}); {AGAIN}") from error
     if differences:
         listed = "; ".join(f"{name} is {old!r} there, {new!r} now" for name, (old, new) in differences.items())
         raise RunError(f"{directory} holds a run of another config ({listed}); choose another study name or delete it")
@@ -168,13 +173,19 @@ def read_config(directory: Path) -> dict[str, Any]:
     content = read_json(directory / "config.json")
     if not content:
         raise RunError(f"{directory} holds no run: there is no config.json")
-    if content.get("format", 0) > FORMAT:
+    number = content.get("format", 0)
+    if not isinstance(number, int):
+        raise RunError(f"{directory / 'config.json'}: format is {number!r}, not a whole number; {AGAIN}")
+    if number > FORMAT:
         raise RunError(
-            f"{directory} was written by gancompare {content.get('version')} in format {content['format']}, newer than "
+            f"{directory} was written by gancompare {content.get('version')} in format {number}, newer than "
             f"this one's {FORMAT}; update gancompare to read it"
         )
     if not {"config", "data", "hash"} <= content.keys():
-        raise RunError(f"{directory / 'config.json'} lacks config, data or hash; delete the run to train it again")
+        raise RunError(f"{directory / 'config.json'} lacks config, data or hash; {AGAIN}")
+    for name in ("config", "data"):
+        if not isinstance(content[name], dict):
+            raise RunError(f"{directory / 'config.json'}: {name} is {content[name]!r}, not a JSON object; {AGAIN}")
     return content
 
 
@@ -226,12 +237,18 @@ WEIGHTS = {"last": "generator.safetensors", "best": "best.safetensors"}
 
 def save_generator(directory: Path, net: nn.Module, which: str = "last") -> None:
     """Write the weights of ``net``; without the package safetensors they stay in the checkpoint alone."""
-    try:
-        from safetensors.torch import save
-    except ImportError:
-        return
+    with contextlib.suppress(ImportError):
+        write_atomically(directory / WEIGHTS[which], pack_weights(net))
+
+
+def pack_weights(net: nn.Module, half: bool = False) -> bytes:
+    """The weights as a safetensors file; ``half``: as float16. Raises ImportError without the package safetensors."""
+    from safetensors.torch import save
+
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    write_atomically(directory / WEIGHTS[which], save(weights))
+    if half:  # counters stay whole numbers
+        weights = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+    return save(weights)
 
 
 def load_generator(directory: str | Path, device: str | torch.device = "cpu", which: str = "last") -> Generator:

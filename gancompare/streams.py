@@ -15,7 +15,8 @@ def stream(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch
 def fixed_latents(seed: int, purpose: str, count: int, latent_dim: int) -> Tensor:
     """The first ``count`` latents (count, latent_dim) of ``purpose``, on the CPU: the same for every method and device.
 
-    Purposes in use: "grid" for pictures, "evaluation" for scores.
+    Purposes in use: "grid" for pictures of training, "evaluation" for scores, "generate" for images on demand,
+    "explore" and "blind" for the widgets, "export 1" and so on for checking exported files.
     """
     rng = stream(seed, purpose)
     # in blocks of one size: torch draws a prefix of fewer numbers otherwise

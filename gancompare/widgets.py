@@ -6,6 +6,7 @@
 import html
 import io
 import random
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ipywidgets as widgets
+import numpy as np
 import pandas as pd
 import torch
 import traitlets
@@ -20,7 +22,6 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from gancompare import evaluation, generate, plots, runs
-from gancompare.config import MAIN_METHODS
 from gancompare.data import DataError, Dataset, dataset_slug, describe_datasets, load_dataset
 from gancompare.files import write_atomically
 from gancompare.latents import principal_directions, slerp
@@ -31,9 +32,10 @@ SIDE = 84  # pixels that a small image is blown up to, by whole factors
 DIRECTIONS, COORDINATES = 6, 2  # sliders of each kind
 REACH = 4.0  # of those sliders; along any direction latents have a standard deviation of 1
 UNCUT = 4.0  # the truncation slider's right end, where nothing is cut
-FRAMES, FRAME_MS = 30, 80  # of an animation, one way
+FRAMES, FRAME_MS, GROWTH_MS = 30, 80, 700  # of an animation, one way; of a picture saved in training
 JPEG_QUALITY = 92
 NARROW = {"width": "6.5em"}
+IN_TURN = "in turn"  # the classes that a conditional generator is shown with
 
 Found = dict[str, dict[str, dict[int, dict[str, Path]]]]  # study -> data set -> training seed -> method -> directory
 
@@ -51,6 +53,7 @@ class Point:
     truncation: float | None = None  # as in ``generate.truncate``
     along: tuple[float, ...] = ()  # how far along each principal direction
     coordinates: tuple[tuple[int, float], ...] = ()  # (index, how far)
+    of_class: str | None = None  # that conditional generators draw; None: their classes in turn
 
     def latents(self, latent_dim: int, directions: Tensor) -> Tensor:
         """(IMAGES, latent_dim): the same shift for each image. ``directions``: rows of at most ``latent_dim``."""
@@ -69,15 +72,22 @@ class Point:
         parts += [f"cut at ±{self.truncation:.2f}"] if self.truncation is not None else []
         parts += [f"direction {i} {a:+.2f}" for i, a in enumerate(self.along, 1) if a]
         parts += [f"coordinate {i} {a:+.2f}" for i, a in self.coordinates if a]
+        parts += [f"class {self.of_class}"] if self.of_class is not None else []
         return ", ".join(parts)
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------------
 
 
-def sheet(net: nn.Module, z: Tensor) -> Image.Image:
-    """Latents (N, latent_dim or more) → their images as one picture, small ones blown up without smoothing."""
-    images = generate.render(net, z[:, : net.latent_dim])
+def render(net: nn.Module, z: Tensor, label: int | None = None) -> Tensor:
+    """Latents (N, latent_dim or more) → uint8 images (N, C, H, W), all of class ``label`` where the net has it."""
+    labels = torch.full((len(z),), label) if label is not None and label < net.num_classes else None
+    return generate.render(net, z[:, : net.latent_dim], labels)
+
+
+def sheet(net: nn.Module, z: Tensor, label: int | None = None) -> Image.Image:
+    """The images of ``render`` as one picture, small ones blown up without smoothing."""
+    images = render(net, z, label)
     picture = generate.grid(images, COLUMNS)
     factor = max(1, round(SIDE / images.shape[-1]))
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
@@ -102,11 +112,32 @@ def side_by_side(pictures: dict[str, Image.Image]) -> Image.Image:
     return row
 
 
-def gif(frames: list[Image.Image]) -> bytes:
-    """An endless animation."""
+def gif(frames: list[Image.Image], milliseconds: int = FRAME_MS) -> bytes:
+    """An endless animation; ``milliseconds`` a frame."""
     buffer = io.BytesIO()
-    frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:], duration=FRAME_MS, loop=0)
+    frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
     return buffer.getvalue()
+
+
+def mp4(frames: list[Image.Image], milliseconds: int = FRAME_MS) -> bytes:
+    """A film in H.264 as every browser plays it: yuv420p, whose sides are even, so that an odd one grows by a pixel.
+
+    Raises RunError without the packages for it.
+    """
+    try:
+        import imageio.v3 as imageio
+        import imageio_ffmpeg
+
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        raise runs.RunError(f"MP4 needs more packages ({error}): pip install imageio imageio-ffmpeg") from error
+    pixels = np.stack([np.asarray(frame.convert("RGB")) for frame in frames])
+    odd = [(0, side % 2) for side in pixels.shape[1:3]]
+    options = {"fps": 1000 / milliseconds, "codec": "libx264", "pixelformat": "yuv420p", "macro_block_size": 2}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        imageio.imwrite(path, np.pad(pixels, [(0, 0), *odd, (0, 0)], "edge"), plugin="FFMPEG", quality=8, **options)
+        return path.read_bytes()
 
 
 # ---- runs ------------------------------------------------------------------------------------------------------------
@@ -130,11 +161,10 @@ def find_finished(results: str | Path) -> Found:
             found.setdefault(study, {}).setdefault(dataset, {}).setdefault(int(number), {})[method] = directory
     if not found:
         raise runs.RunError(f"no finished runs in {results}: train some first, by `gancompare study`")
-    rank = {method: i for i, method in enumerate(MAIN_METHODS)}
     for datasets in found.values():
         for seeds in datasets.values():
             for seed, methods in seeds.items():
-                seeds[seed] = dict(sorted(methods.items(), key=lambda item: rank.get(item[0], len(rank))))
+                seeds[seed] = {method: methods[method] for method in runs.in_order(methods)}
     return found
 
 
@@ -150,16 +180,19 @@ def runs_of(found: Found, study: str | None, dataset: str | None) -> tuple[str, 
 def images_of(directory: Path, split: str) -> Dataset:
     """The images that a run was trained on ("train"), or that were held out ("test"); nothing is downloaded.
 
-    Raises DataError if they are not at hand, or are others than the run had.
+    Raises DataError if they are not at hand, or are others than the run had: then what is held out now may be what it
+    was trained on.
     """
     content = runs.read_config(directory)
     config = content["config"]
     for row in describe_datasets():
         if row["name"] == config["dataset"] and not row["found"]:
             raise DataError(f"the images of {row['name']} are not at hand: {row['hint']}")
-    dataset = load_dataset(config["dataset"], config["image_size"], config["channels"], split)
-    if split == "train" and dataset.fingerprint != content["data"]["fingerprint"]:
-        raise DataError(f"the images at {dataset.source} are not those that {directory} was trained on")
+    asked = config["dataset"], config["image_size"], config["channels"]
+    dataset = load_dataset(*asked, split)
+    trained_on = dataset if split == "train" else load_dataset(*asked, "train")
+    if trained_on.fingerprint != content["data"]["fingerprint"]:
+        raise DataError(f"the images at {trained_on.source} are not those that {directory} was trained on")
     return dataset
 
 
@@ -207,6 +240,15 @@ class LatestWins:
                     self._changed.notify_all()
 
 
+class Picture(widgets.Image):
+    """An image with a name for screen readers, its ``tooltip``, as an image widget has no other (ipywidgets 8.1).
+
+    The browser shows a tooltip only where there is a description as well, here an empty one.
+    """
+
+    description = traitlets.Unicode("").tag(sync=True)
+
+
 @dataclass(frozen=True)
 class View:
     """One method on the screen; ``net`` is None where the run left no usable weights."""
@@ -215,9 +257,15 @@ class View:
     directions: Tensor | None
     shares: Tensor | None
     snapshots: dict[int, Path]
-    picture: widgets.Image
-    training: widgets.Image
-    near: widgets.Image
+    picture: Picture
+    training: Picture
+    near: Picture
+
+    def saved(self, step: int) -> Image.Image:
+        """The last picture that was saved up to ``step`` of training, else the first."""
+        nearest = max((s for s in self.snapshots if s <= step), default=min(self.snapshots))
+        with Image.open(self.snapshots[nearest]) as picture:
+            return picture.convert("RGB")
 
 
 class Explorer(widgets.VBox):
@@ -252,11 +300,12 @@ class Explorer(widgets.VBox):
         self.truncation = widgets.FloatSlider(
             UNCUT, min=0.1, max=UNCUT, step=0.1, description="truncation", readout=False, **wide
         )
+        self.of_class = widgets.Dropdown(options=[IN_TURN], description="class", **wide)
         self.directions_of = widgets.Dropdown(description="directions of", **wide)
         slider = {"min": -REACH, "max": REACH, "step": 0.1, "readout": False, **wide}
         self.along = [widgets.FloatSlider(0, description=f"direction {i + 1}", **slider) for i in range(DIRECTIONS)]
         self.index = [
-            widgets.BoundedIntText(i, min=0, max=0, description=f"coordinate {'AB'[i]} is number", **number)
+            widgets.BoundedIntText(i, min=0, max=COORDINATES - 1, description=f"{'AB'[i]} is coordinate", **number)
             for i in range(COORDINATES)
         ]
         self.coordinate = [
@@ -271,13 +320,15 @@ class Explorer(widgets.VBox):
         self.folder = widgets.Text("explored", description="save in folder", **wide)
         self.save_png = widgets.Button(description="save PNG", tooltip="save the pictures as they are")
         self.save_gif = widgets.Button(description="save GIF", tooltip="save the interpolation to the other seed")
+        self.save_mp4 = widgets.Button(description="save MP4", tooltip="the same as a film")
+        self.save_growth = widgets.Button(description="save time-lapse", tooltip="save training as a GIF")
         self.status = widgets.HTML()
         self.pictures = widgets.HBox()
         traitlets.link((self.play, "value"), (self.percent, "value"))
 
         for control in (self.seed, self.other, self.percent, self.truncation, self.directions_of, self.snapshot):
             control.observe(self._changed, "value")
-        for control in (*self.along, *self.index, *self.coordinate):
+        for control in (*self.along, *self.index, *self.coordinate, self.of_class):
             control.observe(self._changed, "value")
         self.study.observe(lambda _: self._choose_study(), "value")
         self.dataset.observe(lambda _: self._choose_dataset(), "value")
@@ -287,6 +338,8 @@ class Explorer(widgets.VBox):
         self.nearest.on_click(lambda _: self.show_nearest())
         self.save_png.on_click(lambda _: self._save("png", self._png))
         self.save_gif.on_click(lambda _: self._save("gif", lambda: gif(self.animation())))
+        self.save_mp4.on_click(lambda _: self._save("mp4", lambda: mp4(self.animation())))
+        self.save_growth.on_click(lambda _: self._save("gif", lambda: gif(self.time_lapse(), GROWTH_MS), "training"))
 
     def _lay_out(self) -> None:
         left = [self.study, self.dataset, self.run_seed, widgets.HBox([self.seed, self.shuffle, self.reset])]
@@ -296,8 +349,9 @@ class Explorer(widgets.VBox):
             widgets.HBox([self.sample, self.nearest]),
             self.folder,
             widgets.HBox([self.save_png, self.save_gif]),
+            widgets.HBox([self.save_mp4, self.save_growth]),
         ]
-        right = [self.directions_of, *map(with_twin, self.along)]
+        right = [self.of_class, self.directions_of, *map(with_twin, self.along)]
         for index, slider in zip(self.index, self.coordinate, strict=True):
             right += [index, with_twin(slider)]
         controls = widgets.HBox([widgets.VBox(left), widgets.VBox(right)], layout={"flex_flow": "row wrap"})
@@ -326,7 +380,7 @@ class Explorer(widgets.VBox):
         self._quiet = True
         for slider in (*self.along, *self.coordinate, self.percent):
             slider.value = 0
-        self.truncation.value, self.seed.value, self.other.value = UNCUT, 0, 1
+        self.truncation.value, self.seed.value, self.other.value, self.of_class.value = UNCUT, 0, 1, IN_TURN
         self._quiet = False
         self._changed()
 
@@ -336,18 +390,21 @@ class Explorer(widgets.VBox):
         """Open the runs that the drop-downs name, and draw them before it returns."""
         directories = self.found[self.study.value][self.dataset.value][self.run_seed.value]
         self._latest.wait()  # for pictures of the runs before
+        before = self.pictures.children
         columns, views = [], {}
         for method, directory in directories.items():
             net = directions = shares = None
-            head = f'<b style="color:{plots.color(method)}">{html.escape(method)}</b>'
+            border = f"border-left:.3em solid {plots.color(method)};padding-left:.5em"  # as text it would be too pale
+            head = f'<b style="{border}">{html.escape(method)}</b>'
             try:
                 net = generate.load(directory)
                 directions, shares = principal_directions(net)
             except runs.RunError as error:
                 head += f"<br>{html.escape(str(error))}"
-            # no tooltips: a browser cannot show an image widget that has one (ipywidgets 8.1)
-            picture, training = widgets.Image(format="jpeg"), widgets.Image(format="jpeg")
-            near = widgets.Image(format="jpeg", layout={"display": "none"})
+            picture = Picture(format="jpeg", tooltip=f"{IMAGES} images by {method}")
+            training = Picture(format="jpeg", tooltip=f"images by {method} while it trained")
+            near = Picture(format="jpeg", tooltip=f"an image by {method} above the nearest training image")
+            near.layout.display = "none"
             views[method] = View(net, directions, shares, plots.saved_grids(directory), picture, training, near)
             shown = [widgets.HTML(head)] + ([picture, near] if net else [])
             shown += [training] if views[method].snapshots else []
@@ -356,6 +413,9 @@ class Explorer(widgets.VBox):
         usable = {method: view.net for method, view in views.items() if view.net}
         self.steps = sorted({step for view in views.values() for step in view.snapshots})
         self._set_options(self.directions_of, list(usable))
+        self.classes = max((runs.classes_of(directories[method]) for method in usable), key=len, default=())
+        self._set_options(self.of_class, [IN_TURN, *self.classes])
+        self.of_class.layout.display = None if self.classes else "none"
         self._quiet = True
         self.snapshot.max = max(0, len(self.steps) - 1)
         self.snapshot.value = self.snapshot.max
@@ -364,6 +424,8 @@ class Explorer(widgets.VBox):
             index.max = self.latent_dim - 1
         self._quiet = False
         self.pictures.children = columns
+        for column in before:
+            close_all(column)
         self._draw(views, self.point(), self.directions_of.value, self.step())
 
     @property
@@ -376,7 +438,11 @@ class Explorer(widgets.VBox):
         cut = None if self.truncation.value >= UNCUT else self.truncation.value
         along = tuple(slider.value for slider in self.along)
         moved = tuple((i.value, slider.value) for i, slider in zip(self.index, self.coordinate, strict=True))
-        return Point(self.seed.value, self.other.value, self.percent.value, cut, along, moved)
+        of_class = None if self.of_class.value == IN_TURN else self.of_class.value
+        return Point(self.seed.value, self.other.value, self.percent.value, cut, along, moved, of_class)
+
+    def label(self, point: Point) -> int | None:
+        return None if point.of_class is None else self.classes.index(point.of_class)
 
     def step(self) -> int | None:
         """Generator steps that the training slider stands at; None where no pictures were saved."""
@@ -390,8 +456,8 @@ class Explorer(widgets.VBox):
 
     def sheets(self, point: Point | None = None) -> dict[str, Image.Image]:
         """method → 16 images at ``point``, or where the sliders stand."""
-        z = self.latents(point)
-        return {method: sheet(view.net, z) for method, view in self.views.items() if view.net}
+        z, label = self.latents(point), self.label(point or self.point())
+        return {method: sheet(view.net, z, label) for method, view in self.views.items() if view.net}
 
     def picture(self, point: Point | None = None) -> Image.Image | None:
         """All methods side by side at ``point``, or where the sliders stand; None if no run has weights."""
@@ -407,6 +473,16 @@ class Explorer(widgets.VBox):
         if not frames:
             raise runs.RunError("none of these runs has weights: there is nothing to animate")
         return frames + frames[-2:0:-1]
+
+    def time_lapse(self) -> list[Image.Image]:
+        """Side by side as training goes on. Raises RunError where fewer than two pictures of it were saved."""
+        if len(self.steps) < 2:
+            raise runs.RunError("a time-lapse takes pictures of two steps of training, and there are fewer")
+        saved = {method: view for method, view in self.views.items() if view.snapshots}
+        return [
+            side_by_side({f"{method}, {step:,} steps": view.saved(step) for method, view in saved.items()})
+            for step in self.steps
+        ]
 
     def shares(self) -> pd.DataFrame:
         """Per cent of the variance of the first activations along each direction that has a slider, by method."""
@@ -431,16 +507,14 @@ class Explorer(widgets.VBox):
     def _draw(self, views: dict[str, View], point: Point, of: str | None, step: int | None) -> None:
         begun = time.perf_counter()
         try:
-            z = self.latents(point, of)
+            z, label = self.latents(point, of), self.label(point)
             for view in views.values():
                 if view.net:
-                    view.picture.value = jpeg(sheet(view.net, z))
+                    view.picture.value = jpeg(sheet(view.net, z, label))
             seconds = time.perf_counter() - begun
             for view in views.values():
                 if step is not None and view.snapshots:
-                    nearest = max((s for s in view.snapshots if s <= step), default=min(view.snapshots))
-                    with Image.open(view.snapshots[nearest]) as saved:
-                        view.training.value = jpeg(saved.convert("RGB"))
+                    view.training.value = jpeg(view.saved(step))
             text = f"{point.text()}; drawn in {1000 * seconds:.0f} ms"
             text += f". Below: after {step:,} generator steps of training" if step is not None else ""
         except Exception as error:  # in a thread nobody else would see it
@@ -456,10 +530,10 @@ class Explorer(widgets.VBox):
         directories = self.found[self.study.value][self.dataset.value][self.run_seed.value]
         self._say("looking through the training images")
         try:
-            z = self.latents()
+            z, label = self.latents(), self.label(self.point())
             for method, view in self.views.items():
                 if view.net:
-                    image = generate.render(view.net, z[:, : view.net.latent_dim])[number - 1 : number]
+                    image = render(view.net, z, label)[number - 1 : number]
                     pair, found = evaluation.neighbours(image, self._training_images(directories[method]))
                     factor = max(1, round(SIDE / image.shape[-1]))
                     size = factor * pair.width, factor * pair.height
@@ -486,11 +560,11 @@ class Explorer(widgets.VBox):
         picture.save(buffer, format="PNG")
         return buffer.getvalue()
 
-    def _save(self, suffix: str, make: Callable[[], bytes]) -> None:
+    def _save(self, suffix: str, make: Callable[[], bytes], what: str | None = None) -> None:
         try:
             folder = Path(self.folder.value).expanduser()
             folder.mkdir(parents=True, exist_ok=True)
-            stem = f"{self.dataset.value}-seed{self.seed.value}"
+            stem = f"{self.dataset.value}-{what or f'seed{self.seed.value}'}"
             names = (f"{stem}{'-' + str(i) if i else ''}.{suffix}" for i in range(10_000))
             path = next(folder / name for name in names if not (folder / name).exists())  # never over another
             write_atomically(path, make())
@@ -504,9 +578,20 @@ def with_twin(slider: widgets.Widget) -> widgets.HBox:
     kind = widgets.BoundedIntText if isinstance(slider, widgets.IntSlider) else widgets.BoundedFloatText
     limits = {name: getattr(slider, name) for name in ("min", "max", "step", "value")}
     twin = kind(**limits, tooltip=f"{slider.description}, as a number", layout=NARROW)  # the box's name to a reader
-    for name in ("max", "value", "disabled"):
+    for name in ("max", "disabled"):
         traitlets.link((slider, name), (twin, name))
+    # a browser's slider sends 1.9000000000000004
+    traitlets.link((slider, "value"), (twin, "value"), (lambda value: round(value, 6), lambda value: value))
     return widgets.HBox([slider, twin])
+
+
+def close_all(widget: widgets.DOMWidget) -> None:
+    """Close a widget with its children, layout and style, all of which the kernel and the browser would keep."""
+    for child in getattr(widget, "children", ()):
+        close_all(child)
+    for part in (widget.layout, getattr(widget, "style", None), widget):
+        if part is not None:
+            part.close()
 
 
 def _choose(what: str, wanted: str | None, there: dict, fits: Callable[[str], bool] = lambda name: True) -> str:

@@ -92,10 +92,21 @@ def test_nothing_is_overwritten_without_force(run, tmp_path, capsys):  # noqa: F
     assert path.stat().st_size > 1000
     assert "is a folder" in error_of(capsys, *call[:-1], f"--output={tmp_path}")
     (tmp_path / "config.json").write_text("{}")
-    tensors = [*call[:2], "--format=safetensors", f"--output={tmp_path / 'net.safetensors'}"]
+    tensors = [*call[:2], "--format=safetensors", f"--output={tmp_path / 'generator.safetensors'}"]
     assert "is of another run" in error_of(capsys, *tensors)
-    assert not (tmp_path / "net.safetensors").exists()
+    assert not (tmp_path / "generator.safetensors").exists()
     assert main([*tensors, "--force"]) == 0
+
+
+def test_safetensors_are_written_only_where_load_generator_finds_them(run, tmp_path, capsys):  # noqa: F811
+    call = ["export", f"--run={run}", "--format=safetensors"]
+    found = error_of(capsys, *call, f"--output={tmp_path / 'new' / 'net.safetensors'}", "--force")
+    assert "call it generator.safetensors or best.safetensors" in found
+    assert not (tmp_path / "new").exists()
+    assert main([*call, f"--output={tmp_path / 'new' / 'best.safetensors'}"]) == 0
+    z = torch.randn(2, 16, generator=stream(0, "other"))
+    expected = runs.load_generator(run)(z)
+    torch.testing.assert_close(gancompare.load_generator(tmp_path / "new", which="best")(z), expected, rtol=0, atol=0)
 
 
 def test_a_file_that_gives_other_images_is_not_written(run, tmp_path, capsys, monkeypatch):  # noqa: F811

@@ -126,12 +126,19 @@ def test_nothing_is_overwritten_without_force_and_nothing_foreign_with_it(run, t
     np.testing.assert_array_equal(before, pixels(out))
     assert main([*call, "--seed=1", "--num-images=1", "--force"]) == 0
     assert len(pixels(out)) == 1
+    foreign = tmp_path / "photos"  # numbered, as ours are, but nobody wrote here before
+    foreign.mkdir()
+    Image.fromarray(before[0]).save(foreign / "00001.png")
+    for options in ([], ["--force"]):
+        found = error_of(capsys, "generate", f"--run={run}", f"--output={foreign}", *options)
+        assert "holds 00001.png but no generate.json" in found
+    assert [path.name for path in foreign.iterdir()] == ["00001.png"]
     (out / "thesis.tex").write_text("mine")
     assert "thesis.tex" in error_of(capsys, *call, "--force")
     assert (out / "thesis.tex").read_text() == "mine"
     assert "holds other files" in error_of(capsys, "generate", f"--run={run}", f"--output={run}", "--force")
     assert "is a file" in error_of(capsys, "generate", f"--run={run}", f"--output={run / 'config.json'}")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "run"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "photos", "run"]
 
 
 @pytest.mark.parametrize("form", generate.FORMATS)

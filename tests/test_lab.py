@@ -1,8 +1,9 @@
-"""04_explore in a real JupyterLab and a real browser: run all cells, move a slider by keyboard, see new pictures."""
+"""04_explore in a real JupyterLab and a real browser: run all cells, move a slider, see new pictures."""
 
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -83,6 +84,13 @@ def lab(make_run, tmp_path):  # noqa: F811
             server.kill()
 
 
+def contrast_on_white(colour):
+    """Of "rgb(r, g, b)", by the formula of WCAG 2."""
+    levels = [int(level) / 255 for level in re.findall(r"\d+", colour)[:3]]
+    light = np.array([level / 12.92 if level <= 0.04045 else ((level + 0.055) / 1.055) ** 2.4 for level in levels])
+    return 1.05 / (light @ [0.2126, 0.7152, 0.0722] + 0.05)
+
+
 @pytest.mark.browser
 def test_sliders_change_the_pictures_in_jupyterlab(lab, chromium):
     page = chromium.new_context(viewport={"width": 1400, "height": 1000}).new_page()
@@ -106,6 +114,22 @@ def test_sliders_change_the_pictures_in_jupyterlab(lab, chromium):
     page.wait_for_function("(t) => document.body.innerText.includes(t)", arg="direction 1 +0.10")
     after = page.eval_on_selector_all(PICTURES, DIGEST)
     assert [a == b for a, b in zip(before, after, strict=True)] == [False, True] * 3  # not those of training
+    slider.scroll_into_view_if_needed()
+    handle = slider.bounding_box()
+    x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y, steps=8)
+    page.mouse.up()
+    value = float(slider.get_attribute("aria-valuetext"))
+    assert value > 0.5
+    page.wait_for_function("(t) => document.body.innerText.includes(t)", arg=f"direction 1 +{value:.2f}")
+    dragged = page.eval_on_selector_all(PICTURES, DIGEST)
+    assert [a == b for a, b in zip(after, dragged, strict=True)] == [False, True] * 3
+    for method in ("gan", "wgan", "wgan-gp"):
+        assert page.get_by_role("img", name=f"16 images by {method}", exact=True).is_visible()
+        (head,) = page.locator(".jp-OutputArea-output .widget-html b", has_text=re.compile(f"^{method}$")).all()
+        assert contrast_on_white(head.evaluate("(e) => getComputedStyle(e).color")) > 4.5
     page.get_by_role("button", name="begin", exact=True).wait_for()  # of the blind test, at the notebook's end
     assert "Traceback" not in page.locator(".jp-Notebook").inner_text()
     assert problems == []

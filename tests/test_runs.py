@@ -87,13 +87,17 @@ def test_logging_options_do_not_make_another_run(tmp_path):
         ("[]", "not a JSON object"),
         (json.dumps({"format": runs.FORMAT + 1, "version": "9"}), "newer than"),
         (json.dumps({"format": runs.FORMAT}), "lacks config"),
+        ('{"format": "2", "config": {}, "data": {}, "hash": ""}', "format is '2', not a whole number; delete"),
+        ('{"format": 1, "config": null, "data": {}, "hash": ""}', "config is None, not a JSON object; delete"),
+        ('{"format": 1, "config": {}, "data": [1], "hash": ""}', r"data is \[1\], not a JSON object; delete"),
     ],
 )
 def test_a_broken_config_file_is_named(tmp_path, content, message):
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(runs.RunError, match=message) as error:
-        runs.read_config(tmp_path)
-    assert str(tmp_path) in str(error.value)
+    for read in (runs.read_config, runs.load_generator, runs.classes_of):
+        with pytest.raises(runs.RunError, match=message) as error:
+            read(tmp_path)
+        assert str(tmp_path) in str(error.value)
 
 
 def test_history_is_cut_at_the_checkpoint_and_at_a_torn_line(tmp_path):

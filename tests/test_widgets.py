@@ -2,6 +2,9 @@
 
 import io
 import json
+import re
+import shutil
+import sys
 import threading
 import time
 from pathlib import Path
@@ -13,7 +16,7 @@ import pytest
 import torch
 from jupyter_client.manager import start_new_kernel
 from PIL import Image
-from test_generate import make_run  # noqa: F401
+from test_generate import conditional, make_run  # noqa: F401
 
 import gancompare
 from gancompare import runs, study, widgets
@@ -99,6 +102,11 @@ def test_a_direction_slider_moves_all_methods_along_one_generators_direction(exp
 
 
 def test_raw_coordinates_truncation_and_the_way_to_another_seed(explorer):
+    assert [index.value for index in explorer.index] == [0, 1]
+    explorer.coordinate[1].value = 2
+    assert_shows(explorer, seed_latents() + 2 * torch.eye(16)[1])
+    assert "coordinate 1 +2.00" in explorer.status.value
+    explorer.reset.click()
     explorer.index[0].value, explorer.coordinate[0].value = 11, -3
     assert_shows(explorer, seed_latents() - 3 * torch.eye(16)[11])
     explorer.reset.click()
@@ -147,6 +155,9 @@ def test_every_slider_has_a_label_and_a_numeric_twin_that_moves_it(explorer):
         assert slider.value == slider.min
         slider.value = slider.max
         assert twin.value == slider.max
+        if isinstance(slider, ipywidgets.FloatSlider):
+            slider.value = 0.1 + 0.2
+            assert str(twin.value) == "0.3"
     assert 'role="status"' in explorer.status.value
 
 
@@ -217,7 +228,10 @@ def test_if_no_run_has_weights_nothing_breaks(make_run, tmp_path):  # noqa: F811
     explorer.folder.value = str(tmp_path / "saved")
     explorer.save_png.click()
     explorer.save_gif.click()
+    explorer.save_mp4.click()
     assert "not saved: none of these runs has weights" in explorer.status.value
+    explorer.save_growth.click()
+    assert "not saved: a time-lapse takes pictures of two steps" in explorer.status.value
     assert list((tmp_path / "saved").iterdir()) == []
 
 
@@ -244,28 +258,116 @@ def test_pictures_and_animations_are_saved_and_never_over_others(explorer, tmp_p
     explorer.save_png.click()
     explorer.save_png.click()
     explorer.save_gif.click()
+    explorer.save_growth.click()
     assert "saved" in explorer.status.value
     names = sorted(path.name for path in (tmp_path / "saved").iterdir())
-    assert names == ["mnist-seed0-1.png", "mnist-seed0.gif", "mnist-seed0.png"]
+    assert names == ["mnist-seed0-1.png", "mnist-seed0.gif", "mnist-seed0.png", "mnist-training.gif"]
     with Image.open(tmp_path / "saved" / "mnist-seed0.png") as picture:
         assert picture.width > 3 * picture.height * 0.9
         assert np.array_equal(np.asarray(picture), np.asarray(explorer.picture()))
     with Image.open(tmp_path / "saved" / "mnist-seed0.gif") as animation:
         assert animation.n_frames == 2 * widgets.FRAMES
+    with Image.open(tmp_path / "saved" / "mnist-training.gif") as animation:
+        assert animation.n_frames == 2
+        greys = []
+        for frame in range(2):
+            animation.seek(frame)
+            greys.append([animation.convert("L").getpixel((25 + 62 * i, 40)) for i in range(3)])
+    np.testing.assert_allclose(greys, [[40, 80, 120], [80, 120, 160]], atol=2)
     (tmp_path / "file").write_text("")
     explorer.folder.value = str(tmp_path / "file")
     explorer.save_png.click()
     assert "not saved" in explorer.status.value
 
 
+def test_a_film_is_h264_with_even_sides_and_a_frame_each(explorer, tmp_path):
+    pytest.importorskip("imageio_ffmpeg")
+    import imageio.v3
+
+    explorer.folder.value = str(tmp_path)
+    explorer.save_mp4.click()
+    assert "saved" in explorer.status.value
+    path = tmp_path / "mnist-seed0.mp4"
+    about = imageio.v3.immeta(path, plugin="FFMPEG")
+    assert (about["codec"], about["fps"]) == ("h264", 1000 / widgets.FRAME_MS)
+    assert "yuv420p" in about["pix_fmt"]
+    frames, wanted = imageio.v3.imread(path, plugin="FFMPEG"), explorer.animation()
+    assert len(frames) == len(wanted) == 2 * widgets.FRAMES
+    width, height = wanted[0].size
+    assert frames.shape[1:3] == (height + height % 2, width + width % 2)
+    for frame, picture in zip(frames[::20], wanted[::20], strict=True):
+        alike = np.corrcoef(frame[:height, :width].ravel(), np.asarray(picture).ravel())[0, 1]
+        assert alike > 0.95
+    film = widgets.mp4([Image.new("RGB", (33, 17), colour) for colour in ("red", "blue")], 500)
+    (tmp_path / "odd.mp4").write_bytes(film)
+    assert imageio.v3.imread(tmp_path / "odd.mp4", plugin="FFMPEG").shape == (2, 18, 34, 3)
+
+
+@pytest.mark.parametrize("package", ["imageio.v3", "imageio_ffmpeg"])
+def test_a_film_without_its_packages_names_them(explorer, tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    explorer.folder.value = str(tmp_path)
+    explorer.save_mp4.click()
+    assert "pip install imageio imageio-ffmpeg" in explorer.status.value
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_conditional_generator_shows_its_classes_in_turn_or_one(explorer, conditional, tmp_path):  # noqa: F811
+    assert explorer.of_class.layout.display == "none"  # of runs without classes
+    shutil.copytree(conditional, tmp_path / "s" / "mnist" / "gan" / "seed0")
+    mine = widgets.Explorer(results=tmp_path)
+    assert mine.of_class.layout.display is None
+    assert mine.of_class.options == ("in turn", "ant", "bee", "cat")
+
+    def levels():
+        assert mine.wait()
+        return shown(mine.views["gan"].picture).mean(axis=(1, 2))
+
+    begun = levels()  # ants are dark, cats bright
+    assert all(begun[i] < begun[i + 1] < begun[i + 2] for i in range(0, 15, 3))
+    mine.of_class.value = "cat"
+    cats = levels()
+    assert "class cat" in mine.status.value
+    np.testing.assert_allclose(cats[2::3], begun[2::3], atol=1)  # the same latents
+    assert (cats[0::3] > begun[0::3] + 10).all()
+    assert (
+        np.asarray(mine.picture().convert("L")).mean()
+        > 1.05 * np.asarray(mine.picture(widgets.Point()).convert("L")).mean()
+    )
+    mine.reset.click()
+    np.testing.assert_array_equal(levels(), begun)
+
+
+def test_going_to_other_runs_leaves_no_widgets_of_the_old_ones_behind(explorer):
+    from ipywidgets.widgets import widget
+
+    explorer.run_seed.value = 1
+    before, old = set(widget._instances), explorer.views["gan"].picture
+    explorer.run_seed.value = 0
+    assert len(widget._instances) == len(before)
+    assert old.comm is None
+
+
+def test_names_of_methods_have_no_colour_as_text_and_pictures_have_names(explorer):
+    heads = [w.value for w in everything(explorer.pictures) if isinstance(w, ipywidgets.HTML)]
+    assert len(heads) == 3
+    for head, method in zip(heads, METHODS, strict=True):
+        style = re.search(r'style="([^"]*)"', head)[1]
+        assert "color" not in [rule.partition(":")[0].strip() for rule in style.split(";")]
+        assert "border-left" in style
+        assert all(
+            method in w.tooltip for w in vars(explorer.views[method]).values() if isinstance(w, ipywidgets.Image)
+        )
+
+
 def test_dragging_builds_up_no_backlog(explorer, monkeypatch):
     drawn, free = [], threading.Event()
     real = widgets.sheet
 
-    def slow(net, z):
+    def slow(net, z, label):
         drawn.append(z)
         free.wait(10)
-        return real(net, z)
+        return real(net, z, label)
 
     monkeypatch.setattr(widgets, "sheet", slow)
     begun = time.monotonic()
@@ -341,7 +443,7 @@ def test_runs_that_cannot_be_opened_each_say_why_beside_those_that_can(make_run,
 
 
 def test_an_error_while_drawing_is_said_and_the_next_picture_is_drawn(explorer, monkeypatch):
-    monkeypatch.setattr(widgets, "sheet", lambda net, z: 1 / 0)
+    monkeypatch.setattr(widgets, "sheet", lambda net, z, label: 1 / 0)
     explorer.seed.value = 3
     assert explorer.wait()
     assert "cannot be drawn: division by zero" in explorer.status.value

@@ -11,14 +11,20 @@ function bytes(text) {
 
 const floats = (text) => new Float32Array(bytes(text).buffer);
 
-function halves(text) {
+function everyHalf() {
   const table = new Float32Array(65536); // each of the 2^16 half-precision numbers
   for (let i = 0; i < 65536; i += 1) {
     const exponent = (i >> 10) & 31, fraction = i & 1023;
     const size = exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15);
     table[i] = i >> 15 ? -size : size;
   }
-  return Float32Array.from(new Uint16Array(bytes(text).buffer), (bits) => table[bits]);
+  return table;
+}
+
+let halfTable; // made when the first explorer with such weights is looked at
+function halves(text) {
+  halfTable ??= everyHalf();
+  return Float32Array.from(new Uint16Array(bytes(text).buffer), (bits) => halfTable[bits]);
 }
 
 function openLayer({ weights, scale, bias }) {
@@ -122,10 +128,10 @@ function dress(box, data) {
   const canvases = [...box.querySelectorAll("canvas")], sliders = [...box.querySelectorAll("input[type=range]")];
   const rows = Math.ceil(data.count / data.columns);
   for (const canvas of canvases) {
-    const { width, height } = data.methods[canvas.dataset.method];
-    canvas.width = width ?? data.columns * (data.size + PAD) + PAD;
-    canvas.height = height ?? rows * (data.size + PAD) + PAD;
-    canvas.style.width = `${canvas.width * Math.max(1, Math.round(64 / data.size))}px`;
+    const { width, height, image_size: size } = data.methods[canvas.dataset.method];
+    canvas.width = width ?? data.columns * (size + PAD) + PAD;
+    canvas.height = height ?? rows * (size + PAD) + PAD;
+    canvas.style.width = `${canvas.width * Math.max(1, Math.round(64 / size))}px`;
     const pen = canvas.getContext("2d");
     pen.fillStyle = "#fff";
     pen.fillRect(0, 0, canvas.width, canvas.height);
@@ -179,14 +185,13 @@ function startLive(parts) {
       for (const canvas of canvases) {
         await pause();
         if (mine !== wanted) return;
-        const { method } = canvas.dataset;
-        const pixels = generate(data.methods[method], z.get(method).subarray(n * dim, (n + 1) * dim), n);
-        const image = new ImageData(data.size, data.size);
-        for (let i = 0; i < data.size ** 2; i += 1) {
-          for (let c = 0; c < 3; c += 1) image.data[4 * i + c] = Math.round(127.5 * (pixels[i * data.channels + c % data.channels] + 1));
+        const { method } = canvas.dataset, net = data.methods[method], { image_size: size, image_channels: channels } = net;
+        const pixels = generate(net, z.get(method).subarray(n * dim, (n + 1) * dim), n), image = new ImageData(size, size);
+        for (let i = 0; i < size ** 2; i += 1) {
+          for (let c = 0; c < 3; c += 1) image.data[4 * i + c] = Math.round(127.5 * (pixels[i * channels + c % channels] + 1));
           image.data[4 * i + 3] = 255;
         }
-        const left = PAD + (n % data.columns) * (data.size + PAD), top = PAD + Math.floor(n / data.columns) * (data.size + PAD);
+        const left = PAD + (n % data.columns) * (size + PAD), top = PAD + Math.floor(n / data.columns) * (size + PAD);
         canvas.getContext("2d").putImageData(image, left, top);
       }
     }
@@ -197,8 +202,8 @@ function startLive(parts) {
   }
 
   function label() {
-    const what = of.value === "single coordinates" ? "coordinate" : "direction";
-    sliders.slice(0, -1).forEach((slider, i) => { slider.labels[0].textContent = `${what} ${i + 1}`; });
+    const name = of.value === "single coordinates" ? (i) => `coordinate ${i}` : (i) => `direction ${i + 1}`;
+    sliders.slice(0, -1).forEach((slider, i) => { slider.labels[0].textContent = name(i); });
     for (const slider of sliders) show(slider, slider === way ? slider.value : Number(slider.value).toFixed(1));
   }
 
