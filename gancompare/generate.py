@@ -83,7 +83,7 @@ def load(run: str | Path, device: str | torch.device = "cpu", checkpoint: str = 
     if not all(weights.isfinite().all() for weights in net.state_dict().values() if weights.is_floating_point()):
         status = runs.read_status(Path(run))["status"]
         raise runs.RunError(f"{run} has generator weights that are not finite (status {status}): no images to be had")
-    return net
+    return net.to(memory_format=torch.channels_last)  # convolutions take about four fifths of the time
 
 
 def truncate(z: Tensor, limit: float | None) -> Tensor:

@@ -282,6 +282,7 @@ class Explorer(widgets.VBox):
         self._real: dict[tuple, Dataset] = {}  # training images that were looked through
         self.views: dict[str, View] = {}
         self._latest, self._quiet = LatestWins(self._draw), False
+        self._trained: tuple = (None, None)  # whose pictures of training are on the screen, at which step
         self._make_controls(study, dataset)
         self._lay_out()
         self.load()
@@ -512,9 +513,11 @@ class Explorer(widgets.VBox):
                 if view.net:
                     view.picture.value = jpeg(sheet(view.net, z, label))
             seconds = time.perf_counter() - begun
-            for view in views.values():
-                if step is not None and view.snapshots:
-                    view.training.value = jpeg(view.saved(step))
+            if self._trained[0] is not views or self._trained[1] != step:  # it does not change with the latents
+                for view in views.values():
+                    if step is not None and view.snapshots:
+                        view.training.value = jpeg(view.saved(step))
+                self._trained = views, step
             text = f"{point.text()}; drawn in {1000 * seconds:.0f} ms"
             text += f". Below: after {step:,} generator steps of training" if step is not None else ""
         except Exception as error:  # in a thread nobody else would see it
