@@ -67,35 +67,39 @@ def surfaces(values: dict[tuple[str, str], tuple[np.ndarray, float]], extent: fl
 
 
 def over_steps(runs: dict[tuple[str, int], toys.ToyRun]) -> Figure:
-    """Modes, high quality, exact distance and the critic's estimate of it, over generator steps; a line per seed."""
-    figure, axes = _panels(1, 4, 2.9, 2.8)
+    """Modes, high quality, exact distance and the critic's estimate of it, over generator steps; a line per seed.
+
+    The first two are left out for a toy that has no modes.
+    """
     first = next(iter(runs.values()))
+    titles = {
+        "w1": "exact Wasserstein-1\ndistance to fresh data",
+        "share": "critic's estimate / exact;\nsolid: also / Lipschitz",
+    }
+    if toys.toy_named(first.toy).centres is not None:
+        titles = {"modes": "modes recovered", "high_quality": "share of samples\nof high quality"} | titles
+    figure, axes = _panels(1, len(titles), 2.9, 2.8)
+    panels = dict(zip(titles, axes[0], strict=True))
     for (name, _), run in runs.items():
         look = {"color": color(name), "linewidth": 1.2, "label": name}
         steps = run.rows["generator_steps"]
-        for axis, column in zip(axes[0], ("modes", "high_quality", "w1"), strict=False):
-            axis.plot(steps, run.rows[column], **look)
+        for column in [*titles][:-1]:
+            panels[column].plot(steps, run.rows[column], **look)
         if "estimate" in run.rows:
-            axes[0, 3].plot(steps, run.rows["estimate"] / run.rows["w1"], ":", **look | {"label": None})
-            axes[0, 3].plot(steps, run.rows["scaled"] / run.rows["w1"], **look)
-    axes[0, 2].axhline(np.mean([run.floor for run in runs.values()]), color=DATA, linestyle="--", label="data on data")
-    axes[0, 3].axhline(1, color=DATA, linestyle="--")
-    axes[0, 2].set_ylim(bottom=0)
-    axes[0, 3].set_yscale("symlog", linthresh=1)
-    axes[0, 3].yaxis.set_major_locator(FixedLocator([-100, -10, -1, 0, 1, 10, 100]))
-    axes[0, 3].yaxis.set_major_formatter("{x:g}")
-    for axis, title in zip(
-        axes[0],
-        (
-            f"modes recovered on\n{first.toy}",
-            "share of samples\nof high quality",
-            "exact Wasserstein-1\ndistance to fresh data",
-            "critic's estimate / exact;\nsolid: also / Lipschitz",
-        ),
-        strict=True,
-    ):
-        axis.set_title(title)
+            panels["share"].plot(steps, run.rows["estimate"] / run.rows["w1"], ":", **look | {"label": None})
+            panels["share"].plot(steps, run.rows["scaled"] / run.rows["w1"], **look)
+    panels["w1"].axhline(
+        np.mean([run.floor for run in runs.values()]), color=DATA, linestyle="--", label="data on data"
+    )
+    panels["w1"].set_ylim(bottom=0)
+    panels["share"].axhline(1, color=DATA, linestyle="--")
+    panels["share"].set_yscale("symlog", linthresh=1)
+    panels["share"].yaxis.set_major_locator(FixedLocator([-100, -10, -1, 0, 1, 10, 100]))
+    panels["share"].yaxis.set_major_formatter("{x:g}")
+    for column, axis in panels.items():
+        axis.set_title(titles[column])
         axis.set_xlabel("generator steps")
+    figure.suptitle(first.toy, x=0.01, ha="left")
     _legend(figure)
     return figure
 

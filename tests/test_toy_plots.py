@@ -37,6 +37,13 @@ def test_over_steps_draws_what_was_measured(runs):
     assert [len(axis.lines) for axis in axes] == [4, 4, 4 + 1, 2 * 2 + 1]  # a line across; only wgan estimates
 
 
+def test_a_toy_without_modes_has_no_panels_for_them():
+    run = toys.train_toy(METHODS["wgan"](), "swissroll", 0, 2, width=4, measured=2, count=16)
+    axes = toy_plots.over_steps({("wgan", 0): run}).axes
+    assert [axis.get_title().split()[0] for axis in axes] == ["exact", "critic's"]
+    np.testing.assert_array_equal(axes[0].lines[0].get_ydata(), run.rows["w1"])
+
+
 def test_final_samples_name_method_seed_and_distance(runs):
     axes = toy_plots.final_samples(runs).axes
     assert [axis.get_title()[:11] for axis in axes] == ["gan, seed 0", "wgan, seed ", "gan, seed 1", "wgan, seed "]
