@@ -317,8 +317,9 @@ def _fell_back(values: Mapping[int, float]) -> bool:
 
 
 def _undecided(part: Part) -> Part:
-    note = "most runs were still improving when they ended: too short to tell, so this part does not decide"
-    return replace(with_note(part, note), decides=False, verdict="inconclusive")
+    return replace(
+        with_note(part, "most runs were still improving when they ended: too short to tell"), verdict="inconclusive"
+    )
 
 
 def spectral_norm(settings: pd.DataFrame, level: float) -> list[Part]:

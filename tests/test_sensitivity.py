@@ -347,8 +347,8 @@ def test_runs_that_never_fell_back_decide_nothing():
     settings = hand_made({0.01: [1.0] * 5, 0.1: [1.0, 1.0, 1.0, 1.0, 1.001]})
     rows = claims.sweep_ledger(settings)
     assert part_of(settings, "by clip")["verdict"] == "inconclusive"
-    assert rows.loc[rows["quantity"].str.contains("by clip"), "note"].iloc[0].endswith("does not decide")
-    assert rows.loc[(rows["number"] == 10) & (rows["part"] == "overall"), "verdict"].tolist() == ["not tested"]
+    assert rows.loc[rows["quantity"].str.contains("by clip"), "note"].iloc[0].endswith("too short to tell")
+    assert rows.loc[(rows["number"] == 10) & (rows["part"] == "overall"), "verdict"].tolist() == ["inconclusive"]
 
 
 def test_one_run_that_fell_back_among_runs_that_still_improve_contradicts_nothing():
