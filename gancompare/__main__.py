@@ -62,7 +62,7 @@ def run_study(options: argparse.Namespace) -> int:
 def run_sensitivity(options: argparse.Namespace) -> int:
     fields = given(options)
     fields.pop("dataset")
-    if fields.setdefault("profile", "sweep") == "sweep":
+    if fields.setdefault("profile", "sweep") == "sweep" and fields.get("recipe", "shared") == "shared":
         fields = sensitivity.SHORT | fields
     grid = math.prod(map(len, sensitivity.ARCHITECTURES.values()))
     if options.architectures > grid:

@@ -12,7 +12,7 @@ import multiprocessing.process
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,6 +173,7 @@ def workers(names: Sequence[str], config: RunConfig, threads: int) -> Iterator[l
 def serve(pipe: Connection, name: str, config: RunConfig, threads: int) -> None:
     """Warm the loop ``name`` up, say what that took, then make steps on request: ("steps", n) or ("seconds", s)."""
     torch.set_num_threads(threads)
+    config = replace(config, conditional=False)  # random images have no classes, which cost next to nothing
     with peak_memory(train.choose_device(config.device)) as memory:
         state = prepare(config, random_images(config))
         loop = LOOPS[name](state)
@@ -330,7 +331,7 @@ def time_to_quality(config: RunConfig, threshold: float, limit_seconds: float) -
         # the textbook loop draws from the global stream
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(config.seed)
-            state = prepare(config, data.images)
+            state = prepare(replace(config, conditional=False), data.images)  # the textbook loop knows no classes
             running, steps, seconds, distance = loop(state), 0, 0.0, math.inf
             while distance >= threshold and seconds < limit_seconds:
                 started = time.perf_counter()

@@ -318,7 +318,8 @@ def _fell_back(values: Mapping[int, float]) -> bool:
 
 def _undecided(part: Part) -> Part:
     return replace(
-        with_note(part, "most runs were still improving when they ended: too short to tell"), verdict="inconclusive"
+        with_note(part, "runs of some setting were still improving when they ended: too short to tell"),
+        verdict="inconclusive",
     )
 
 

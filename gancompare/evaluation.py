@@ -85,7 +85,7 @@ def monitor(config: RunConfig, dataset: Dataset, device: torch.device) -> Refere
 def fakes(generator: nn.Module, seed: int, count: int, batch_size: int = 256) -> Tensor:
     """``count`` uint8 images on the CPU from the seed's evaluation latents, in eval mode: the same for every method.
 
-    A conditional generator makes its classes in turn, equally many of each.
+    A conditional generator makes its classes in turn, as many of each as go into ``count``.
     """
     training, device = generator.training, next(generator.parameters()).device
     latents, labels = fixed_latents(seed, "evaluation", count, generator.latent_dim), generator.in_turn(count)

@@ -222,7 +222,7 @@ def explorer(dataset: str, seed: int, nets: Nets, most: int = BUDGET) -> str:
             )
             data = about | {"kind": kind, "count": count, "columns": COLUMNS, "methods": methods}
             form = _form(data, seed, text)
-            if len(form) <= limit:
+            if len(form.encode()) <= limit:
                 return form
     names = [f"direction {i + 1}" for i in range(ATLAS_DIRECTIONS)] + ["way to another seed"]
     data = about | {"kind": "atlas", "columns": 2, "count": 4, "stops": ATLAS_STEPS, "sliders": names}
@@ -238,7 +238,7 @@ def explorer(dataset: str, seed: int, nets: Nets, most: int = BUDGET) -> str:
             size |= {"image_size": _image_size(nets[method])}
             methods[method] = size | {"picture": _data_uri(sheet, "JPEG", quality=quality)}
         form = _form(data | {"methods": methods}, seed, text)
-        if len(form) <= most:
+        if len(form.encode()) <= most:
             return form
     return f"<p>The explorer of {html.escape(dataset)} would take more than {most / 1e6:.3g} MB.</p>"
 

@@ -187,8 +187,9 @@ def initialize(net: nn.Module, rng: torch.Generator) -> nn.Module:
     """Draw all weights of ``net`` from N(0, 0.02) with ``rng`` (a CPU generator), biases 0, norms at identity.
 
     The draw is made on the CPU in a fixed order, so that one seed gives one set of initial weights on every device.
+    What is told classes comes last, so that all else starts as without them.
     """
-    for module in net.modules():
+    for module in sorted(net.modules(), key=lambda module: isinstance(module, nn.Embedding)):
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Embedding):
             if is_parametrized(module):  # spectral norm: the weight is computed from another, and from two vectors
                 module.parametrizations.weight.original.normal_(0.0, 0.02, generator=rng)

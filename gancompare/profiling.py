@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -192,6 +192,6 @@ def optimizers(state: Training) -> tuple[torch.optim.Optimizer, torch.optim.Opti
 
 def eager(config: RunConfig, images: Tensor) -> Training:
     """A fresh state whose iterations are not captured, so that what happens within them can be seen."""
-    state = prepare(config, images)
+    state = prepare(replace(config, conditional=False), images)
     state.capture = None
     return state

@@ -1,8 +1,8 @@
 """How far results depend on settings and on nets: what to vary around a recipe, and the runs of a sweep as tables.
 
 A sweep is a folder of studies, one per cell, ``results/<name>/<cell>/<dataset>/<method>/seed<k>``: ``base`` (the recipe
-as it is), ``<variation>-<value>`` (one change to it), ``architecture-<i>`` (other nets), ``stacked`` (three digits in
-an image). All cells share one pool of jobs. Which cell a run belongs to is read from its folder's name, the value that
+but for SHORT), ``<variation>-<value>`` (one change to it), ``architecture-<i>`` (other nets), ``stacked`` (three digits
+in an image). All cells share one pool of jobs. Which cell a run belongs to is read from its folder's name, the value that
 was changed from its own config, and runs that are not finished are left out.
 """
 
@@ -22,9 +22,9 @@ from gancompare.config import MAIN_METHODS, RunConfig
 from gancompare.data import STACKED
 from gancompare.streams import stream
 
-# What the base of a sweep in the profile of that name has instead of the recipe's rates. At its 5e-4, 300 steps took no
-# method far enough for settings to matter: on mnist5k FD-classifier was 160 (gan), 255 (wgan) and 224 (wgan-gp) after
-# them (3 seeds each, width 16), at 2e-3 it was 26, 50 and 23. The rates are one of the variations still.
+# What the base of a sweep in the profile of that name has instead of the rates of recipe `shared`. At 5e-4, 300 steps
+# took no method far enough for settings to matter: on mnist5k FD-classifier was 160 (gan), 255 (wgan) and 224 (wgan-gp)
+# after them (3 seeds each, width 16), at 2e-3 it was 26, 50 and 23. The rates are one of the variations still.
 SHORT = {"lr_generator": 2e-3, "lr_critic": 2e-3}
 
 PARTS = ("settings", "architectures", "stacked")

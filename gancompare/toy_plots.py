@@ -17,7 +17,7 @@ from PIL import Image
 from gancompare import toys
 from gancompare.plots import STYLE, color
 from gancompare.streams import stream
-from gancompare.widgets import jpeg, with_twin
+from gancompare.widgets import Picture, jpeg, with_twin
 
 DATA = "#999999"
 
@@ -203,7 +203,9 @@ def gif(pictures: Sequence[Image.Image], milliseconds: int = 350) -> bytes:
 def slider(pictures: Sequence[Image.Image]) -> widgets.VBox:
     """The pictures one at a time, under a slider with a box for its number; needs a running kernel."""
     control = widgets.IntSlider(0, min=0, max=len(pictures) - 1, description="picture", readout=False)
-    shown = widgets.Image(value=jpeg(pictures[0]), format="jpeg")
+    shown = Picture(
+        value=jpeg(pictures[0]), format="jpeg", tooltip="samples and the directions of the critic's gradient"
+    )
     control.observe(lambda change: setattr(shown, "value", jpeg(pictures[change.new])), "value")
     return widgets.VBox([with_twin(control), shown])
 

@@ -5,6 +5,7 @@
 
 import html
 import io
+import math
 import random
 import tempfile
 import threading
@@ -476,10 +477,13 @@ class Explorer(widgets.VBox):
         return frames + frames[-2:0:-1]
 
     def time_lapse(self) -> list[Image.Image]:
-        """Side by side as training goes on. Raises RunError where fewer than two pictures of it were saved."""
+        """Side by side as training goes on, without methods whose first picture is of a later step than others'.
+
+        Raises RunError where fewer than two pictures of it were saved.
+        """
         if len(self.steps) < 2:
             raise runs.RunError("a time-lapse takes pictures of two steps of training, and there are fewer")
-        saved = {method: view for method, view in self.views.items() if view.snapshots}
+        saved = {m: view for m, view in self.views.items() if min(view.snapshots, default=math.inf) <= self.steps[0]}
         return [
             side_by_side({f"{method}, {step:,} steps": view.saved(step) for method, view in saved.items()})
             for step in self.steps

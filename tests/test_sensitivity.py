@@ -118,8 +118,13 @@ def test_the_command_runs_all_cells_in_one_pool_and_skips_what_is_done(image_fol
 
 @pytest.mark.parametrize(
     ("arguments", "rates"),
-    [([], {2e-3}), (["--lr-critic=0.001"], {2e-3, 1e-3}), (["--profile=smoke"], {5e-4})],
-    ids=["short", "given", "other profile"],
+    [
+        ([], {2e-3}),
+        (["--lr-critic=0.001"], {2e-3, 1e-3}),
+        (["--profile=smoke"], {5e-4}),
+        (["--recipe=paper"], {2e-4, 5e-5, 1e-4}),
+    ],
+    ids=["short", "given", "other profile", "other recipe"],
 )
 def test_a_short_sweep_starts_from_rates_of_its_own_unless_they_are_given(arguments, rates, tmp_path, monkeypatch):
     planned = []
@@ -129,7 +134,7 @@ def test_a_short_sweep_starts_from_rates_of_its_own_unless_they_are_given(argume
     assert {rate for config in base for rate in (config.lr_generator, config.lr_critic)} == rates
     assert len(base) == 9  # three methods, three seeds
     others = {config.lr_critic for config in planned[0].get("learning_rate-0.0005", [])}
-    assert others == ({5e-4} if rates != {5e-4} else set())
+    assert others == (set() if rates == {5e-4} else {5e-4})
 
 
 @pytest.mark.parametrize(
