@@ -2,8 +2,8 @@
 
 A sweep is a folder of studies, one per cell, ``results/<name>/<cell>/<dataset>/<method>/seed<k>``: ``base`` (the recipe
 but for SHORT), ``<variation>-<value>`` (one change to it), ``architecture-<i>`` (other nets), ``stacked`` (three digits
-in an image). All cells share one pool of jobs. Which cell a run belongs to is read from its folder's name, the value that
-was changed from its own config, and runs that are not finished are left out.
+in an image). All cells share one pool of jobs. Which cell a run belongs to is read from its folder's name, the value
+that was changed from its own config, and runs that are not finished are left out.
 """
 
 import itertools

@@ -117,3 +117,10 @@ def test_a_method_without_a_penalty_spends_nothing_on_it(smoke):
     found = profiling.shares(config, some_images(config), steps=1)
     assert found["penalty"] == 0
     assert sum(found.values()) == pytest.approx(1)
+
+
+def test_a_conditional_run_is_measured_as_one_without_classes(smoke):
+    config = smoke(conditional=True)
+    state = profiling.eager(config, some_images(config))  # of random images, which have none
+    train.iteration(state, {})
+    assert state.labels is None
