@@ -320,7 +320,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(smoke, tmp_path, fields):
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process with SIGKILL")
 def test_a_killed_run_resumes_to_the_same_bits(smoke, tmp_path):
-    config = smoke(generator_steps=150, n_critic=2, checkpoint_every=7, log_every=2)
+    config = smoke(generator_steps=150, n_critic=2, checkpoint_every=7, log_every=2, evaluate_every=50)
     fields = [f"--{n.replace('_', '-')}={v}" for n, v in config.to_dict().items() if not isinstance(v, bool)]
     command = [sys.executable, "-m", "gancompare", "run", "--no-notebook", "--study=s", *fields]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
