@@ -61,11 +61,16 @@ def norm_of_each(gradient: Tensor) -> Tensor:
 # ---- slopes ----
 
 
-def input_gradient_norms(critic: nn.Module, images: Tensor) -> Tensor:
-    """Norm of the critic's gradient by its input, an image each: (B, C, H, W) -> (B,)."""
-    leaf = images.detach().requires_grad_(True)
+def input_gradient(critic: nn.Module, inputs: Tensor) -> Tensor:
+    """The gradient of each score by its input, of the shape of ``inputs`` (B, ...)."""
+    leaf = inputs.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(leaf).sum(), leaf)
-    return norm_of_each(gradient)
+    return gradient
+
+
+def input_gradient_norms(critic: nn.Module, inputs: Tensor) -> Tensor:
+    """Norm of the critic's gradient by its input, an input each: (B, ...) -> (B,)."""
+    return norm_of_each(input_gradient(critic, inputs))
 
 
 @torch.no_grad()

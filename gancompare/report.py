@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from gancompare import live
 from gancompare.files import write_atomically
 from gancompare.notebook import NotebookError, execute
 
@@ -62,6 +61,8 @@ def build_report(study: str, results: Path, reports: Path, notebook: str = "03_c
         execute(notebook, executed, {"study": study, "results": str(shown)})
     except NotebookError as error:
         raise ReportError(f"{notebook} failed: {error} (as far as it got: {executed.parent})") from error
+    from gancompare import live  # brings matplotlib, which every other command would wait for
+
     play, title = live.sections(results, study), f"{study} – GAN, WGAN and WGAN-GP compared"
     page = render_html(executed, reports / study / "index.html", title, play)
     _write(reports / "index.html", _list_of_reports(reports))

@@ -2,7 +2,6 @@
 
 import base64
 import html
-import io
 from collections.abc import Sequence
 
 import ipywidgets as widgets
@@ -17,7 +16,7 @@ from PIL import Image
 from gancompare import toys
 from gancompare.plots import STYLE, color
 from gancompare.streams import stream
-from gancompare.widgets import Picture, jpeg, with_twin
+from gancompare.widgets import Picture, gif, jpeg, with_twin
 
 DATA = "#999999"
 
@@ -191,13 +190,10 @@ def frames(runs: dict[tuple[str, int], toys.ToyRun], arrows: int = 64, extent: f
     return pictures
 
 
-def gif(pictures: Sequence[Image.Image], milliseconds: int = 350) -> bytes:
+def small_gif(pictures: Sequence[Image.Image], milliseconds: int = 350) -> bytes:
     """The pictures as an animation that starts over; 32 colours, which keeps it small. The last is held longer."""
     small = [picture.quantize(32, dither=Image.Dither.NONE) for picture in pictures]
-    lengths = [milliseconds] * (len(small) - 1) + [4 * milliseconds]
-    buffer = io.BytesIO()
-    small[0].save(buffer, "GIF", save_all=True, append_images=small[1:], duration=lengths, loop=0, optimize=True)
-    return buffer.getvalue()
+    return gif(small, [milliseconds] * (len(small) - 1) + [4 * milliseconds])
 
 
 def slider(pictures: Sequence[Image.Image]) -> widgets.VBox:
@@ -212,7 +208,7 @@ def slider(pictures: Sequence[Image.Image]) -> widgets.VBox:
 
 def animation(pictures: Sequence[Image.Image], caption: str, alt: str) -> str:
     """A ``<figure>`` with the moving pictures inside, so that no file stands beside the page."""
-    data = base64.b64encode(gif(pictures)).decode()
+    data = base64.b64encode(small_gif(pictures)).decode()
     return (
         f'<figure><img src="data:image/gif;base64,{data}" alt="{html.escape(alt, quote=True)}" style="max-width:100%">'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"

@@ -14,7 +14,7 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from gancompare.diagnostics import input_gradient_norms, layer_gradient_norms
+from gancompare.diagnostics import input_gradient, input_gradient_norms, layer_gradient_norms
 from gancompare.objectives import METHODS, interpolate
 from gancompare.streams import stream
 
@@ -172,12 +172,6 @@ def surfaces(
 def estimate(critic: nn.Module, real: Tensor, fake: Tensor) -> float:
     """The critic's own estimate of the Wasserstein-1 distance, up to its Lipschitz constant."""
     return (critic(real).mean() - critic(fake).mean()).item()
-
-
-def input_gradient(critic: nn.Module, points: Tensor) -> Tensor:
-    """The gradient of the score at each point, (B, 2)."""
-    leaf = points.detach().clone().requires_grad_(True)
-    return torch.autograd.grad(critic(leaf).sum(), leaf)[0]
 
 
 def empirical_lipschitz(critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> float:

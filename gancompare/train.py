@@ -188,7 +188,7 @@ def update(state: Training, indices: Tensor, weight: float | Tensor, sums: dict[
     On a GPU this is captured and replayed, so nothing here may wait for the device or depend on how far training is.
     """
     for chosen in indices:
-        parts = critic_step(state, real_images(state, chosen), None if state.labels is None else state.labels[chosen])
+        parts = critic_step(state, real_images(state, chosen), labels_of(state, chosen))
         for name, value in parts.items():
             accumulate(sums, f"loss_{name}", value)
         accumulate(sums, "critic_steps", torch.ones((), device=state.device))
@@ -278,6 +278,11 @@ def real_images(state: Training, indices: Tensor) -> Tensor:
         mirrored = torch.rand(len(batch), 1, 1, 1, generator=state.streams["flip"], device=state.device) < 0.5
         batch = torch.where(mirrored, batch.flip(3), batch)
     return to_unit_range(batch.contiguous(memory_format=torch.channels_last))
+
+
+def labels_of(state: Training, indices: Tensor) -> Tensor | None:
+    """The classes of the real images at ``indices`` (B,); None where the nets are not told them."""
+    return None if state.labels is None else state.labels[indices]
 
 
 def latents(state: Training, count: int) -> Tensor:
@@ -477,7 +482,7 @@ def measure(state: Training) -> tuple[dict[str, float | None], list[diagnostics.
     """
     chosen = torch.randperm(len(state.images), generator=stream(state.config.seed, "measured"))[:GRID_IMAGES]
     real = to_unit_range(state.images[chosen.to(state.device)])
-    state.critic.labels = None if state.labels is None else state.labels[chosen.to(state.device)]
+    state.critic.labels = labels_of(state, chosen.to(state.device))
     fake = sample(state, state.generator, state.critic.labels)  # as in training: the critic never meets the average's
     held_out = None if state.held_out is None else to_unit_range(state.held_out.to(state.device))
     rng = stream(state.config.seed, "measured", state.device)

@@ -89,8 +89,12 @@ def render(net: nn.Module, z: Tensor, label: int | None = None) -> Tensor:
 def sheet(net: nn.Module, z: Tensor, label: int | None = None) -> Image.Image:
     """The images of ``render`` as one picture, small ones blown up without smoothing."""
     images = render(net, z, label)
-    picture = generate.grid(images, COLUMNS)
-    factor = max(1, round(SIDE / images.shape[-1]))
+    return blown_up(generate.grid(images, COLUMNS), images.shape[-1])
+
+
+def blown_up(picture: Image.Image, image_size: int) -> Image.Image:
+    """A picture of images ``image_size`` pixels wide by the whole factor that brings these nearest to SIDE."""
+    factor = max(1, round(SIDE / image_size))
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 
 
@@ -113,8 +117,8 @@ def side_by_side(pictures: dict[str, Image.Image]) -> Image.Image:
     return row
 
 
-def gif(frames: list[Image.Image], milliseconds: int = FRAME_MS) -> bytes:
-    """An endless animation; ``milliseconds`` a frame."""
+def gif(frames: list[Image.Image], milliseconds: int | list[int] = FRAME_MS) -> bytes:
+    """An endless animation; ``milliseconds`` a frame, or of each frame."""
     buffer = io.BytesIO()
     frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
     return buffer.getvalue()
@@ -542,9 +546,7 @@ class Explorer(widgets.VBox):
                 if view.net:
                     image = render(view.net, z, label)[number - 1 : number]
                     pair, found = evaluation.neighbours(image, self._training_images(directories[method]))
-                    factor = max(1, round(SIDE / image.shape[-1]))
-                    size = factor * pair.width, factor * pair.height
-                    view.near.value = jpeg(pair.resize(size, Image.Resampling.NEAREST).convert("RGB"))
+                    view.near.value = jpeg(blown_up(pair, image.shape[-1]).convert("RGB"))
                     view.near.layout.display = None
                     psnr.append(f"{method} {found['neighbour_psnr']:.1f}")
         except (DataError, runs.RunError) as error:

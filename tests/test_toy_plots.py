@@ -73,7 +73,7 @@ def test_deep_draws_every_seed_and_the_whole_range_of_weights():
 
 def test_the_animation_has_a_frame_per_snapshot(runs):
     pictures = toy_plots.frames({key: run for key, run in runs.items() if key[1] == 0})
-    data = toy_plots.gif(pictures)
+    data = toy_plots.small_gif(pictures)
     animation = Image.open(io.BytesIO(data))
     assert animation.n_frames == len(pictures) == 3
     assert animation.info["loop"] == 0
