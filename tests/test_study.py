@@ -13,7 +13,6 @@ from gancompare import runs, study
 from gancompare.config import ConfigError, RunConfig
 
 SMOKE = ("--profile=smoke", "--image-size=28", "--no-notebook", "--jobs=2")
-RARELY = ("--log-every=10", "--checkpoint-every=20", "--sample-every=500", "--evaluate-every=500")
 
 
 @pytest.fixture
@@ -191,6 +190,8 @@ def long_study(image_folder, tmp_path):
         "--generator-steps=600",
         "--log-every=10",
         "--checkpoint-every=100",
+        "--sample-every=500",
+        "--evaluate-every=500",
         "--no-report",
         f"--results={tmp_path}",
     ]
@@ -261,6 +262,8 @@ def test_after_a_killed_run_the_same_command_goes_on(image_folder, tmp_path):
         "--generator-steps=600",
         "--log-every=10",
         "--checkpoint-every=100",
+        "--sample-every=500",
+        "--evaluate-every=500",
         f"--results={tmp_path}",
     ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
