@@ -6,8 +6,8 @@ __version__ = "0.1.0"
 def load_generator(run_directory, device="cpu", which="last"):
     """The trained generator of a run: ``net(z)`` maps (B, ``net.latent_dim``) to images (B, C, H, W) in [-1, 1].
 
-    ``which`` weights: "last" or "best". Raises ``gancompare.runs.RunError`` for a directory without usable weights.
+    ``which`` weights: "last" or "best". Raises ``RunError`` for a directory without usable weights.
     """
-    from gancompare import runs  # here, so that the package itself stays light
+    from gancompare.runs import runs  # here, so that the package itself stays light
 
     return runs.load_generator(run_directory, device, which)

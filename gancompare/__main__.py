@@ -15,11 +15,19 @@ from typing import Any
 import torch
 
 import gancompare
-from gancompare import evaluation, export, generate, report, runs, sensitivity, study, train
+from gancompare.base import device as machine
+from gancompare.base.device import DeviceError
+from gancompare.base.files import write_atomically
 from gancompare.config import FIELDS, MAIN_METHODS, ConfigError, RunConfig, nearest
-from gancompare.data import DataError, cache_directory, data_directories, describe_datasets
-from gancompare.features import EXTRACTORS, FeatureError
-from gancompare.files import write_atomically
+from gancompare.data.datasets import DataError, cache_directory, data_directories, describe_datasets
+from gancompare.explore import export, generate
+from gancompare.report import page as report
+from gancompare.runs import runs
+from gancompare.scoring import evaluation
+from gancompare.scoring.features import EXTRACTORS, FeatureError
+from gancompare.study import study
+from gancompare.runs import sweeps
+from gancompare.study import sweep as sweep_runs
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -35,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is a Ctrl-C
     try:
         return options.command(options)
-    except (ConfigError, DataError, FeatureError, runs.RunError, report.ReportError) as error:
+    except (ConfigError, DataError, DeviceError, FeatureError, runs.RunError, report.ReportError) as error:
         print(f"gancompare: error: {error}", file=sys.stderr)
         return FAILED if isinstance(error, runs.RunFailed) else BAD_INPUT
     except KeyboardInterrupt:
@@ -63,23 +71,23 @@ def run_sensitivity(options: argparse.Namespace) -> int:
     fields = given(options)
     fields.pop("dataset")
     if fields.setdefault("profile", "sweep") == "sweep" and fields.get("recipe", "shared") == "shared":
-        fields = sensitivity.SHORT | fields
-    grid = math.prod(map(len, sensitivity.ARCHITECTURES.values()))
+        fields = sweep_runs.SHORT | fields
+    grid = math.prod(map(len, sweeps.ARCHITECTURES.values()))
     if options.architectures > grid:
         raise ConfigError(f"architectures={options.architectures}: there are {grid}, ask for fewer")
     counts = (options.seeds, options.architectures, options.architecture_seed)
-    cells = sensitivity.plan(options.dataset, *counts, tuple(options.parts), **fields)
+    cells = sweep_runs.plan(options.dataset, *counts, tuple(options.parts), **fields)
     if not cells:
         raise ConfigError(f"parts={options.parts}: none of them can be run on {options.dataset!r}; choose others")
     jobs = chosen_jobs(options, [config for configs in cells.values() for config in configs])
-    outcomes = sensitivity.run(cells, options.name, options.results, jobs, not options.no_notebook)
+    outcomes = sweep_runs.run(cells, options.name, options.results, jobs, not options.no_notebook)
     return conclude(options, outcomes, options.name, "06_sensitivity.ipynb")
 
 
 def chosen_jobs(options: argparse.Namespace, configs: list[RunConfig]) -> int | None:
     if options.jobs != "auto":
         return options.jobs
-    from gancompare import bench  # brings torch's counter of operations, which every other command would wait for
+    from gancompare.bench import bench  # brings torch's counter of operations, which every other command would wait for
 
     return bench.best_jobs(configs)
 
@@ -113,7 +121,7 @@ def evaluate(options: argparse.Namespace) -> int:
         options.seed,
         options.image_size,
         options.channels,
-        train.choose_device(options.device or "auto"),
+        machine.choose_device(options.device or "auto"),
         options.checkpoint,
     )
     if options.json:  # first of all: what is on the disk cannot be lost
@@ -124,7 +132,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def generate_images(options: argparse.Namespace) -> int:
     count = options.num_images
-    device = train.choose_device(RunConfig(device=options.device).device)
+    device = machine.choose_device(RunConfig(device=options.device).device)
     choices = (options.format, options.truncation, options.batch_size, options.checkpoint, device, options.force)
     choices += (options.of_class,)
     counts = generate.generate(options.run, options.output, count, options.seed, *choices)
@@ -152,13 +160,13 @@ def list_datasets(options: argparse.Namespace) -> int:
 
 
 def show_info(options: argparse.Namespace) -> int:
-    device = train.choose_device("auto")
+    device = machine.choose_device("auto")
     lines = {
         "gancompare": gancompare.__version__,
         "torch": torch.__version__,
-        "device": f"{device} ({train.device_name(device)})",
-        "precision": "bf16" if train.choose_bf16("auto", device) else "float32",
-        "threads": f"{torch.get_num_threads()} of {study.usable_cores()} cores",
+        "device": f"{device} ({machine.device_name(device)})",
+        "precision": "bf16" if machine.choose_bf16("auto", device) else "float32",
+        "threads": f"{torch.get_num_threads()} of {machine.usable_cores()} cores",
         "jobs in a study": study.automatic_jobs(1000, torch.cuda.device_count()),
         "data": ", ".join(map(str, data_directories())),
         "cache": cache_directory(),
@@ -170,7 +178,7 @@ def show_info(options: argparse.Namespace) -> int:
 
 
 def benchmark(options: argparse.Namespace) -> int:
-    from gancompare import bench
+    from gancompare.bench import bench
 
     fields = {"device": options.device, "precision": options.precision}
     sizes = {28: {"channels": 1, "base_channels": 32}, 64: {"channels": 3, "base_channels": 64}}
@@ -247,7 +255,7 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument("--name", default="sweep", help="name of the sweep (default: sweep)")
     sweep.add_argument("--seeds", type=whole_number, default=3, metavar="N", help="seeds 0 to N-1 (default: 3)")
     sweep.add_argument(
-        "--parts", nargs="+", choices=sensitivity.PARTS, default=list(sensitivity.PARTS), help="(default: all)"
+        "--parts", nargs="+", choices=sweep_runs.PARTS, default=list(sweep_runs.PARTS), help="(default: all)"
     )
     sweep.add_argument(
         "--architectures", type=whole_number, default=8, metavar="N", help="random ones, one seed each (default: 8)"

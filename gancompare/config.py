@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from gancompare.data import BUILT_IN
-from gancompare.features import EXTRACTORS
+from gancompare.data.datasets import BUILT_IN
 from gancompare.models import ACTIVATIONS, CRITIC_NORMS, GENERATOR_NORMS, IMAGE_SIZES
 from gancompare.objectives import METHODS
+from gancompare.scoring.features import EXTRACTORS
 
 MAIN_METHODS = ("gan", "wgan", "wgan-gp")  # what a study compares unless told otherwise
 

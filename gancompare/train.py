@@ -8,11 +8,9 @@ training amplifies.
 """
 
 import contextlib
-import ctypes
 import functools
 import math
 import os
-import platform
 import time
 from collections.abc import Iterator
 from copy import deepcopy
@@ -26,12 +24,15 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.utils import make_grid
 
-from gancompare import diagnostics, evaluation, files, graphs, runs
+from gancompare.base import files, graphs
+from gancompare.base.device import choose_bf16, choose_device, device_name, keep_freed_memory
+from gancompare.base.streams import fixed_latents, stream
 from gancompare.config import ConfigError, RunConfig
-from gancompare.data import DataError, Dataset, load_dataset, to_uint8, to_unit_range
+from gancompare.data.datasets import DataError, Dataset, load_dataset, to_uint8, to_unit_range
 from gancompare.models import Critic, Generator, initialize
 from gancompare.objectives import METHODS
-from gancompare.streams import fixed_latents, stream
+from gancompare.runs import runs
+from gancompare.scoring import diagnostics, evaluation
 
 GRID_IMAGES = runs.GRID_COLUMNS**2  # images in a sample grid, and in the fixed batch that is measured
 
@@ -301,18 +302,6 @@ def random_labels(state: Training) -> Tensor | None:
 # ---- setting up ----
 
 
-def keep_freed_memory() -> None:
-    """Let this process keep the memory that tensors free, for the next step, up to what it held at its peak.
-
-    glibc hands large blocks back at once, and the system clears every page of them again: on two cores a generator step
-    of wgan-gp at 28×28 took 1.2 times as long. Elsewhere than with glibc nothing happens.
-    """
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        libc = ctypes.CDLL(None)
-        libc.mallopt(-4, 0)  # M_MMAP_MAX: every block from the heap
-        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD, bytes: the heap does not shrink
-
-
 def prepare(config: RunConfig, images: Tensor, labels: Tensor | None = None, num_classes: int = 0) -> Training:
     """Nets, optimisers and random streams for ``config``, at step 0, with ``images`` (uint8) moved to the device, and,
     if it is conditional, their ``labels`` (int64, below ``num_classes``).
@@ -380,29 +369,6 @@ def set_learning_rates(state: Training) -> None:
                 group["lr"] = now
 
 
-def choose_device(name: str) -> torch.device:
-    """``auto`` takes CUDA where there is one. Raises ConfigError for a CUDA device that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f"device={name!r}: torch sees {torch.cuda.device_count()} CUDA devices; use device=auto or cpu"
-        )
-    return device
-
-
-def choose_bf16(precision: str, device: torch.device) -> bool:
-    """Whether to autocast to bf16: as asked, or under ``auto`` where the hardware computes in it."""
-    if precision != "auto":
-        return precision == "bf16"
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    # Elsewhere bf16 is emulated and slower than float32. The queries are torch-internal, hence the guard.
-    queries = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, query, lambda: False)() for query in queries)
-
-
 def machine(state: Training) -> dict[str, Any]:
     """What a measured time depends on."""
     return {
@@ -411,17 +377,6 @@ def machine(state: Training) -> dict[str, Any]:
         "arithmetic": "bf16" if state.bf16 else "float32",
         "torch": torch.__version__,
     }
-
-
-def device_name(device: torch.device) -> str:
-    """Of the GPU or the processor, as its maker calls it."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def describe(data: Dataset, config: RunConfig) -> dict[str, Any]:

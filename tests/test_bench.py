@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 import torch
 
-from gancompare import __main__, bench, train
+from gancompare import __main__, train
+from gancompare.bench import bench
+from gancompare.bench.profiling import PARTS
 from gancompare.config import RunConfig
-from gancompare.profiling import PARTS
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from test_generate import make_run  # noqa: F401
 
-from gancompare import blind, runs
-from gancompare.data import load_dataset
+from gancompare.data.datasets import load_dataset
+from gancompare.explore import blind
+from gancompare.runs import runs
 
 ODDS = {"real": 0.9, "gan": 0.2, "wgan-gp": 0.6}  # with which the rater calls an image real
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gancompare import claims, ranking
 from gancompare.__main__ import parser
+from gancompare.verdicts import claims, ranking
 
 INF, NAN = math.inf, math.nan
 VARIANCE = 500.0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gancompare.config import FIELDS, LATER, MAIN_METHODS, PROFILES, RECIPES, ConfigError, RunConfig, nearest
-from gancompare.data import BUILT_IN
+from gancompare.data.datasets import BUILT_IN
 from gancompare.objectives import METHODS
 
 LABELS = {"profile", "recipe"}  # what they set counts, not their names

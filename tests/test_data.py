@@ -11,8 +11,9 @@ import pytest
 import torch
 from test_images import GREY, RGB, encoded, random_pixels, some_images, write_folder, write_zip
 
-from gancompare import data, images
-from gancompare.data import DataError, dataset_slug, load_dataset, to_uint8, to_unit_range
+from gancompare.data import datasets as data
+from gancompare.data import images
+from gancompare.data.datasets import DataError, dataset_slug, load_dataset, to_uint8, to_unit_range
 
 
 @pytest.fixture(autouse=True)

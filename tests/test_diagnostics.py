@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from gancompare import diagnostics
 from gancompare.models import CRITIC_NORMS, Critic, initialize
 from gancompare.objectives import METHODS
+from gancompare.scoring import diagnostics
 
 SHAPE = (1, 3, 4)  # of an image of these tests
 

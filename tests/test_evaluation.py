@@ -9,13 +9,15 @@ import pytest
 import torch
 from PIL import Image
 
-from gancompare import evaluation, features, metrics, runs, train
+from gancompare import train
 from gancompare.__main__ import main
+from gancompare.base.streams import stream
 from gancompare.config import RunConfig
-from gancompare.data import DataError, load_dataset
-from gancompare.features import load_extractor
+from gancompare.data.datasets import DataError, load_dataset
 from gancompare.models import Generator
-from gancompare.streams import stream
+from gancompare.runs import runs
+from gancompare.scoring import evaluation, features, metrics
+from gancompare.scoring.features import load_extractor
 
 
 @pytest.fixture(scope="module")

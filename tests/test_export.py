@@ -9,10 +9,11 @@ import torch
 from test_generate import conditional, error_of, make_run, run  # noqa: F401
 
 import gancompare
-from gancompare import export, runs
 from gancompare.__main__ import main
-from gancompare.data import to_uint8
-from gancompare.streams import stream
+from gancompare.base.streams import stream
+from gancompare.data.datasets import to_uint8
+from gancompare.explore import export
+from gancompare.runs import runs
 
 # what each needs beyond torch
 REQUIRED = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "safetensors": ("safetensors",)}

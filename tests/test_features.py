@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
-from gancompare import features, pretrained
-from gancompare.data import BUILT_IN, DataError, dataset_slug, load_dataset
-from gancompare.features import (
+from gancompare.data.datasets import BUILT_IN, DataError, dataset_slug, load_dataset
+from gancompare.scoring import features, pretrained
+from gancompare.scoring.features import (
     EXTRACTORS,
     FeatureError,
     default_extractor,

@@ -11,12 +11,14 @@ from PIL import Image
 from scipy import stats
 
 import gancompare
-from gancompare import evaluation, generate, runs
 from gancompare.__main__ import main
+from gancompare.base.streams import fixed_latents, stream
 from gancompare.config import RunConfig
-from gancompare.images import open_images
+from gancompare.data.images import open_images
+from gancompare.explore import generate
 from gancompare.models import Generator, initialize
-from gancompare.streams import fixed_latents, stream
+from gancompare.runs import runs
+from gancompare.scoring import evaluation
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,10 @@ import contextlib
 import pytest
 import torch
 
-from gancompare import graphs, streams, train
+from gancompare import train
+from gancompare.base import graphs, streams
 from gancompare.config import RunConfig
-from gancompare.data import load_dataset
+from gancompare.data.datasets import load_dataset
 from gancompare.objectives import METHODS, WGANGP
 
 cuda = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from gancompare import images
-from gancompare.images import DataError, decode_images, open_images, resize_images
+from gancompare.data import images
+from gancompare.data.images import DataError, decode_images, open_images, resize_images
 
 Loaded = namedtuple("Loaded", "images labels classes skipped")
 

@@ -16,11 +16,13 @@ from test_generate import make_run  # noqa: F401
 from test_report import LOW_CONTRAST, SIZES, save
 
 import gancompare
-from gancompare import latents, live, runs
-from gancompare.data import to_uint8
+from gancompare.base.streams import stream
+from gancompare.data.datasets import to_uint8
+from gancompare.explore import latents
+from gancompare.explore import page as live
 from gancompare.models import Generator, initialize
-from gancompare.report import render_html
-from gancompare.streams import stream
+from gancompare.report.page import render_html
+from gancompare.runs import runs
 
 METHODS = ("gan", "wgan", "wgan-gp")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import gancompare
-from gancompare import runs
 from gancompare.__main__ import main
 from gancompare.config import FIELDS
+from gancompare.runs import runs
 
 TINY = ["--profile=smoke", "--image-size=28", "--no-notebook"]
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import linalg
 
-from gancompare import metrics
+from gancompare.scoring import metrics
 
 FEATURES = 8
 

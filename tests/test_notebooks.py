@@ -11,8 +11,11 @@ import papermill
 import pytest
 
 import gancompare
-from gancompare import runs, sensitivity, study, train
+from gancompare import train
 from gancompare.config import FIELDS, RunConfig
+from gancompare.runs import runs
+from gancompare.study import study
+from gancompare.verdicts import sensitivity
 
 NOTEBOOKS = sorted((Path(gancompare.__file__).parent.parent / "notebooks").glob("*.ipynb"))
 WHERE = {"study", "results"}  # parameters that say where a run is kept, not what it is

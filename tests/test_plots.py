@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torchvision.utils import save_image
 
-from gancompare import plots, runs
 from gancompare.config import RunConfig
+from gancompare.report import plots
+from gancompare.runs import runs
 from gancompare.train import train
 
 

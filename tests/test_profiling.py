@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from gancompare import objectives, profiling, train
+from gancompare import objectives, train
+from gancompare.bench import profiling
 from gancompare.config import RunConfig
 from gancompare.objectives import METHODS
 

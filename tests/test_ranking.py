@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gancompare import ranking, tables
+from gancompare.report import tables
+from gancompare.verdicts import ranking
 
 FD = {"gan": [9.0, 12.0, 8.0, 14.0], "wgan": [7.0, 9.0, 8.5, 9.0], "wgan-gp": [3.0, 4.0, 3.5, 5.0]}
 

@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from nbformat import v4
 from test_generate import make_run  # noqa: F401
 
-from gancompare import report
-from gancompare.report import ReportError, build_report, render_html
+from gancompare.report import page as report
+from gancompare.report.page import ReportError, build_report, render_html
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
@@ -126,7 +126,7 @@ def test_import_needs_none_of_the_notebook_packages():
     blocked = (
         "import sys; sys.modules.update(dict.fromkeys(['papermill', 'nbconvert', 'nbformat', 'latex2mathml', 'bs4']))"
     )
-    root = Path(report.__file__).parent.parent
+    root = Path(report.__file__).parent.parent.parent
     subprocess.run([sys.executable, "-c", f"{blocked}; import gancompare.report"], check=True, cwd=root)
 
 
@@ -315,7 +315,7 @@ def study(tmp_path, monkeypatch):
     """A results folder with the study `tiny`, and a stand-in for the notebook, which says what it was given."""
     (tmp_path / "results" / "tiny").mkdir(parents=True)
     (tmp_path / "notebooks").mkdir()
-    monkeypatch.setattr("gancompare.notebook.NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr("gancompare.base.notebooks.NOTEBOOKS", tmp_path / "notebooks")
     cells = [
         v4.new_markdown_cell("# Comparison"),
         code('study = ""\nresults = ""', tags=["parameters"]),

@@ -11,9 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gancompare import files, runs
+from gancompare.base import files
 from gancompare.config import RunConfig
 from gancompare.models import Generator, initialize
+from gancompare.runs import runs
 
 DATA = {"fingerprint": "a" * 16, "num_images": 10, "pixel_std": 0.4}
 SMOKE = RunConfig(profile="smoke")

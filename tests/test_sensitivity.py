@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gancompare import claims, plots, sensitivity, study
 from gancompare.__main__ import main
 from gancompare.config import MAIN_METHODS, RunConfig
-from gancompare.runs import CLOCKS, run_directory
+from gancompare.report import plots
+from gancompare.runs.runs import CLOCKS, run_directory
+from gancompare.study import study
+from gancompare.verdicts import claims, sensitivity
 
 SMOKE = {"profile": "smoke", "extractor": "none"}
 VARIANCE = 100.0

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gancompare import statistics
-from gancompare.statistics import (
+from gancompare.verdicts import statistics
+from gancompare.verdicts.statistics import (
     Interval,
     coverage,
     coverage_table,

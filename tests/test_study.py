@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gancompare import runs, study
 from gancompare.config import ConfigError, RunConfig
+from gancompare.runs import runs
+from gancompare.study import study
 
 SMOKE = ("--profile=smoke", "--image-size=28", "--no-notebook", "--jobs=2")
 

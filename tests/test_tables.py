@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from gancompare import tables
+from gancompare.report import tables
 
 LEDGER = {"claim": "A & B", "source": "Paper", "quantity": "B − A", "no_effect": 0.0}
 

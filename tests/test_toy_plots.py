@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from gancompare import toy_plots, toys
 from gancompare.objectives import METHODS
+from gancompare.toys import figures as toy_plots
+from gancompare.toys import toys
 
 
 @pytest.fixture(scope="module")

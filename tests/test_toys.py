@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from gancompare import toys
+from gancompare.base.streams import stream
 from gancompare.objectives import METHODS
-from gancompare.streams import stream
+from gancompare.toys import toys
 
 SLANT = torch.tensor([3.0, -4.0])  # of length 5
 

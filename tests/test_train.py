@@ -13,10 +13,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from gancompare import runs, streams, train
+from gancompare import train
+from gancompare.base import streams
 from gancompare.config import ConfigError, RunConfig
-from gancompare.data import load_dataset
+from gancompare.data.datasets import load_dataset
 from gancompare.objectives import METHODS, WGANGP
+from gancompare.runs import runs
 
 
 @pytest.fixture

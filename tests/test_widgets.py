@@ -19,10 +19,12 @@ from PIL import Image
 from test_generate import conditional, make_run  # noqa: F401
 
 import gancompare
-from gancompare import runs, study, widgets
+from gancompare.base.streams import fixed_latents, stream
 from gancompare.config import RunConfig
-from gancompare.data import load_dataset, to_uint8
-from gancompare.streams import fixed_latents, stream
+from gancompare.data.datasets import load_dataset, to_uint8
+from gancompare.explore import widgets
+from gancompare.runs import runs
+from gancompare.study import study
 
 METHODS = ("gan", "wgan", "wgan-gp")
 
@@ -492,7 +494,7 @@ def test_in_a_kernel_a_burst_of_slider_messages_ends_in_the_last_picture(results
     try:
         ids = {}
         code = f"""
-from gancompare.widgets import Explorer
+from gancompare.explore.widgets import Explorer
 explorer = Explorer("one", {str(results)!r}, "mnist")
 watched = [explorer.along[0], explorer.status, *(view.picture for view in explorer.views.values())]
 print(*(widget.comm.comm_id for widget in watched))"""

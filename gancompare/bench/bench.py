@@ -24,13 +24,19 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from gancompare import evaluation, graphs, runs, study, train
+from gancompare import train
+from gancompare.base import device as machine
+from gancompare.base import graphs
+from gancompare.base.device import device_name
+from gancompare.base.files import write_atomically
+from gancompare.base.streams import stream
+from gancompare.bench.profiling import PARTS, flops, matmul_ceiling, peak_memory, shares, synchronize
 from gancompare.config import MAIN_METHODS, RunConfig
-from gancompare.data import cache_directory, load_dataset
-from gancompare.files import write_atomically
-from gancompare.profiling import PARTS, flops, matmul_ceiling, peak_memory, shares, synchronize
-from gancompare.streams import stream
-from gancompare.train import Training, device_name, iteration, prepare
+from gancompare.data.datasets import cache_directory, load_dataset
+from gancompare.runs import runs
+from gancompare.scoring import evaluation
+from gancompare.study import study
+from gancompare.train import Training, iteration, prepare
 
 if TYPE_CHECKING:  # a run starts faster without it
     from matplotlib.figure import Figure
@@ -112,7 +118,7 @@ def textbook(state: Training) -> Iterator[tuple[float, float]]:
 
 def ours(state: Training) -> Iterator[None]:
     """The package's loop, one generator step per ``next``, with the losses read every ``log_every`` steps."""
-    train.keep_freed_memory()
+    machine.keep_freed_memory()
     sums: dict[str, Tensor] = {}
     while True:
         iteration(state, sums)
@@ -174,7 +180,7 @@ def serve(pipe: Connection, name: str, config: RunConfig, threads: int) -> None:
     """Warm the loop ``name`` up, say what that took, then make steps on request: ("steps", n) or ("seconds", s)."""
     torch.set_num_threads(threads)
     config = replace(config, conditional=False)  # random images have no classes, which cost next to nothing
-    with peak_memory(train.choose_device(config.device)) as memory:
+    with peak_memory(machine.choose_device(config.device)) as memory:
         state = prepare(config, random_images(config))
         loop = LOOPS[name](state)
         captured = name == "ours" and state.capture is not None
@@ -212,7 +218,7 @@ def best_jobs(configs: list[RunConfig], seconds: float = 10.0, report: Callable[
     allows; then remembered in the cache, for the number of threads decides the last bits of a result on a CPU.
     """
     config = max(configs, key=study.cost)
-    device = train.choose_device(config.device)
+    device = machine.choose_device(config.device)
     gpus = torch.cuda.device_count() if device.type == "cuda" else 0
     most = study.automatic_jobs(len(configs), gpus, per_gpu=8)
     nets = f"{config.method} {config.image_size}×{config.image_size}×{config.channels} width {config.base_channels}"
@@ -226,7 +232,7 @@ def best_jobs(configs: list[RunConfig], seconds: float = 10.0, report: Callable[
         rates = {}
         for jobs in sorted({most, *(2**k for k in range(most.bit_length()))}):
             try:
-                rates[jobs] = throughput(config, jobs, max(1, study.usable_cores() // jobs), seconds)
+                rates[jobs] = throughput(config, jobs, max(1, machine.usable_cores() // jobs), seconds)
             except RuntimeError:  # out of memory, most likely; more at a time would be, too
                 break
             report(f"measuring this machine: {jobs} at a time make {rates[jobs]:.2f} generator steps/s ({nets})")
@@ -252,7 +258,7 @@ def compare(
     rows: list[dict] = []
     ceilings: dict[bool, float] = {}
     for config in configs:
-        device = train.choose_device(config.device)
+        device = machine.choose_device(config.device)
         times: dict[str, list[float]] = {name: [] for name in LOOPS}
         with workers(list(LOOPS), config, torch.get_num_threads()) as started:
             about = {name: worker.about for name, worker in zip(LOOPS, started, strict=True)}
@@ -265,8 +271,8 @@ def compare(
         median = {name: statistics.median(values) for name, values in times.items()}
         gpus = torch.cuda.device_count() if device.type == "cuda" else 0
         jobs = study.automatic_jobs(1000, gpus)
-        together = throughput(config, jobs, max(1, study.usable_cores() // jobs), rounds * steps * median["ours"])
-        bf16 = train.choose_bf16(config.precision, device)
+        together = throughput(config, jobs, max(1, machine.usable_cores() // jobs), rounds * steps * median["ours"])
+        bf16 = machine.choose_bf16(config.precision, device)
         ceilings[bf16] = max(ceilings.get(bf16, 0.0), matmul_ceiling(device, bf16))  # a busy moment hides it
         row = {"method": config.method, "image_size": config.image_size, "base_channels": config.base_channels}
         for name in LOOPS:
@@ -320,7 +326,7 @@ def time_to_quality(config: RunConfig, threshold: float, limit_seconds: float) -
     FeatureError for what cannot be had.
     """
     data = load_dataset(config.dataset, config.image_size, config.channels)
-    device = train.choose_device(config.device)
+    device = machine.choose_device(config.device)
     reference = evaluation.monitor(config, data, device)
     if reference is None:
         raise ValueError(f"extractor={config.extractor!r}: time to quality needs one")
@@ -417,7 +423,7 @@ def chart(table: pd.DataFrame) -> "Figure":
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    from gancompare import plots
+    from gancompare.report import plots
 
     with rc_context(plots.STYLE):
         figure = Figure(figsize=(9, 1.2 + 0.45 * len(table)), layout="constrained")

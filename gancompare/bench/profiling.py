@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from gancompare import objectives, train
+from gancompare.base import device as machine
 from gancompare.config import RunConfig
 from gancompare.train import Training, iteration, prepare
 
@@ -150,7 +151,7 @@ def shares(config: RunConfig, images: Tensor, steps: int = 2) -> dict[str, float
 
 def parts_ms(config: RunConfig, images: Tensor, steps: int, with_penalty: bool) -> Counter:
     """Median milliseconds per generator step by part; see ``shares``."""
-    state, sums, laps = eager(config, images), {}, Laps(train.choose_device(config.device))
+    state, sums, laps = eager(config, images), {}, Laps(machine.choose_device(config.device))
     inside = {
         "data": [(train, "next_indices"), (train, "real_images")],
         "generator": [(train, "generator_step"), (state.generator, "forward")],

@@ -16,11 +16,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gancompare import generate, runs, statistics
-from gancompare.data import DataError
-from gancompare.files import sync, write_atomically
-from gancompare.streams import fixed_latents, stream
-from gancompare.widgets import Picture, find_finished, images_of, runs_of
+from gancompare.base.files import sync, write_atomically
+from gancompare.base.streams import fixed_latents, stream
+from gancompare.data.datasets import DataError
+from gancompare.explore import generate
+from gancompare.explore.widgets import Picture, find_finished, images_of, runs_of
+from gancompare.runs import runs
+from gancompare.verdicts import statistics
 
 REAL, GENERATED = "real", "generated"  # answers; REAL is also the source of real images
 FIELDS = ("trial", "source", "image", "answer", "seconds")  # of an answers file

@@ -1,7 +1,7 @@
 """An executed notebook → one offline HTML page.
 
 Styles, script, pictures and equations (MathML) are inside the file; its content security policy forbids all else.
-nbconvert fills `report_template/`; what a template cannot do (equations, contents, alt text) happens here.
+nbconvert fills `template/`; what a template cannot do (equations, contents, alt text) happens here.
 """
 
 import copy
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from gancompare.files import write_atomically
-from gancompare.notebook import NotebookError, execute
+from gancompare.base.files import write_atomically
+from gancompare.base.notebooks import NotebookError, execute
 
 PROGRESS = re.compile(r"\d+%\|.*\[|\d+it \[\d")  # what tqdm writes, with and without a total
 NEEDS_A_KERNEL = ("application/vnd.jupyter.widget-view+json", "application/javascript", "text/vnd.mermaid")
@@ -61,7 +61,7 @@ def build_report(study: str, results: Path, reports: Path, notebook: str = "03_c
         execute(notebook, executed, {"study": study, "results": str(shown)})
     except NotebookError as error:
         raise ReportError(f"{notebook} failed: {error} (as far as it got: {executed.parent})") from error
-    from gancompare import live  # brings matplotlib, which every other command would wait for
+    from gancompare.explore import page as live  # brings matplotlib, which every other command would wait for
 
     play, title = live.sections(results, study), f"{study} – GAN, WGAN and WGAN-GP compared"
     page = render_html(executed, reports / study / "index.html", title, play)
@@ -114,7 +114,7 @@ def _page(notebook, title: str, folder: Path) -> str:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             _tidy_outputs(cell)
-    exporter = HTMLExporter(template_name="report_template", extra_template_basedirs=[str(Path(__file__).parent)])
+    exporter = HTMLExporter(template_name="template", extra_template_basedirs=[str(Path(__file__).parent)])
     exporter.register_filter("markdown", lambda source, cell: _markdown(source, cell.get("attachments"), str(folder)))
     page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
     soup = BeautifulSoup(page, "html.parser")

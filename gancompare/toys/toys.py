@@ -14,9 +14,9 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from gancompare.diagnostics import input_gradient, input_gradient_norms, layer_gradient_norms
+from gancompare.base.streams import stream
 from gancompare.objectives import METHODS, interpolate
-from gancompare.streams import stream
+from gancompare.scoring.diagnostics import input_gradient, input_gradient_norms, layer_gradient_norms
 
 LATENT_DIM = 2
 BATCH = 128

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from gancompare import statistics
-from gancompare.ranking import (
+from gancompare.verdicts import statistics
+from gancompare.verdicts.ranking import (
     BY_FEATURES,
     DECIDED,
     LOWER,
@@ -41,7 +41,7 @@ from gancompare.ranking import (
     shared_level,
     with_note,
 )
-from gancompare.statistics import MIN_SEEDS, Interval
+from gancompare.verdicts.statistics import MIN_SEEDS, Interval
 
 CONVERGED = 0.9  # the share of its maximum that an estimate must have lost to count as "gone to 0"
 WEIGHT_SCALE = 0.02  # standard deviation of initial weights

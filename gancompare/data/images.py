@@ -20,6 +20,8 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from gancompare.base.device import available_memory
+
 DECODER_VERSION = 1  # raise it whenever the same files decode to other pixels, so that old cache files are not read
 BATCH = 32  # images a thread takes at a time: one future per image is slow and, for a million, large
 MAX_SKIPPED = 0.01  # share of undecodable files above which a dataset is refused
@@ -118,16 +120,6 @@ def check_memory(what: str, n: int, channels: int, image_size: int) -> None:
             f"{what}: {n:,} images of {channels}×{image_size}×{image_size} need {needed / 2**30:,.1f} GiB of memory "
             f"while loading, but {available / 2**30:,.1f} GiB are available: choose a smaller image_size or less data"
         )
-
-
-def available_memory() -> int | None:
-    """Bytes that can still be allocated, or None where the system does not say."""
-    limits = []
-    with suppress(OSError, AttributeError):
-        limits.append(int(re.search(r"MemAvailable:\s+(\d+)", Path("/proc/meminfo").read_text()).group(1)) * 1024)
-    with suppress(OSError, ValueError):  # a container's limit; "max" where there is none
-        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return min(limits, default=None)
 
 
 # ---- listing ---------------------------------------------------------------------------------------------------------

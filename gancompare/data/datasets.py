@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gancompare.images import DECODER_VERSION, DataError, check_memory, decode_images, open_images, resize_images
-from gancompare.streams import stream
+from gancompare.base.streams import stream
+from gancompare.data.images import DECODER_VERSION, DataError, check_memory, decode_images, open_images, resize_images
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def data_directories() -> list[Path]:
     """Where datasets are looked for, in order: $GANCOMPARE_DATA if set, ./data, data beside the package."""
     named = os.environ.get("GANCOMPARE_DATA")
     places = [Path(os.path.expanduser(named))] if named else []
-    places += [Path("data"), Path(__file__).resolve().parent.parent / "data"]
+    places += [Path("data"), Path(__file__).resolve().parent.parent.parent / "data"]
     return list(dict.fromkeys(place.resolve() for place in places))
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gancompare import runs
-from gancompare.files import write_atomically
-from gancompare.generate import load
-from gancompare.streams import fixed_latents
+from gancompare.base.files import write_atomically
+from gancompare.base.streams import fixed_latents
+from gancompare.explore.generate import load
+from gancompare.runs import runs
 
 TOLERANCE = 1e-4  # of images in [-1, 1]: an eightieth of a grey level, far above float32 rounding in these nets
 HALF_TOLERANCE = 1 / 127.5  # a grey level, some four times what rounding to 11 bits does to trained generators

@@ -17,14 +17,15 @@ from typing import IO, Any
 
 import torch
 
-from gancompare import evaluation, runs
+from gancompare.base.device import available_memory, choose_device, usable_cores
+from gancompare.base.notebooks import NotebookError
+from gancompare.base.notebooks import execute as execute_notebook
 from gancompare.config import RunConfig
-from gancompare.data import load_dataset
-from gancompare.images import available_memory
-from gancompare.notebook import NotebookError
-from gancompare.notebook import execute as execute_notebook
+from gancompare.data.datasets import load_dataset
 from gancompare.objectives import METHODS
-from gancompare.train import choose_device, progress_line, train, with_progress
+from gancompare.runs import runs
+from gancompare.scoring import evaluation
+from gancompare.train import progress_line, train, with_progress
 
 BYTES_PER_JOB = 2 * 2**30  # a kernel, torch and a data set of 28×28 or 64×64 images
 PARENT_VARIABLE = "GANCOMPARE_STUDY_PROCESS"  # tells a run which process to end with
@@ -149,15 +150,6 @@ def already(config: RunConfig, directory: Path, fingerprint: str, notebook: bool
     if not finished or undrawn or evaluation.due(config, directory):
         return None
     return Outcome(config, directory, "skipped")
-
-
-def usable_cores() -> int:
-    """Cores this process may use: a container or a scheduler may grant fewer than the machine has."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):  # "max 100000" where there is no limit
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        cores = min(cores, max(1, int(quota) // int(period)))
-    return cores
 
 
 def automatic_jobs(count: int, gpus: int = 0, per_gpu: int = 1) -> int:

@@ -18,13 +18,22 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torchvision.utils import make_grid
 
-from gancompare import metrics, runs
+from gancompare.base.files import atomic_path, write_atomically
+from gancompare.base.streams import fixed_latents
 from gancompare.config import RunConfig
-from gancompare.data import MODES, STACKED, DataError, Dataset, load_dataset, to_uint8
-from gancompare.features import PCA, Extractor, default_extractor, extract, fit_pca, load_extractor, real_features
-from gancompare.files import atomic_path, write_atomically
+from gancompare.data.datasets import MODES, STACKED, DataError, Dataset, load_dataset, to_uint8
 from gancompare.models import in_batches
-from gancompare.streams import fixed_latents
+from gancompare.runs import runs
+from gancompare.scoring import metrics
+from gancompare.scoring.features import (
+    PCA,
+    Extractor,
+    default_extractor,
+    extract,
+    fit_pca,
+    load_extractor,
+    real_features,
+)
 
 MAX_FEATURES = 128  # wider features are projected: FD's bias grows with their number, and covariances need images
 PROJECTED = 64  # dimensions of that projection, fitted on real images

@@ -31,9 +31,9 @@ import torch
 from torch import nn
 
 import gancompare
+from gancompare.base.files import write_atomically
 from gancompare.config import FIELDS, MAIN_METHODS, ConfigError, RunConfig
-from gancompare.data import dataset_slug
-from gancompare.files import write_atomically
+from gancompare.data.datasets import dataset_slug
 from gancompare.models import Generator
 
 FORMAT = 1  # raised when a reader of the old format would misread the new one

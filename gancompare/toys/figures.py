@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from PIL import Image
 
-from gancompare import toys
-from gancompare.plots import STYLE, color
-from gancompare.streams import stream
-from gancompare.widgets import Picture, gif, jpeg, with_twin
+from gancompare.base.streams import stream
+from gancompare.explore.widgets import Picture, gif, jpeg, with_twin
+from gancompare.report.plots import STYLE, color
+from gancompare.toys import toys
 
 DATA = "#999999"
 

@@ -19,9 +19,11 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gancompare import generate, plots, runs
-from gancompare.data import to_uint8
-from gancompare.latents import portable, principal_directions, slerp
+from gancompare.data.datasets import to_uint8
+from gancompare.explore import generate
+from gancompare.explore.latents import portable, principal_directions, slerp
+from gancompare.report import plots
+from gancompare.runs import runs
 
 BUDGET = 8 * 10**6  # bytes that a data set may take, explorer and animations together
 EXACT = 4 * 10**6  # bytes up to which an explorer's weights are float16

@@ -20,9 +20,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from PIL import Image
 
-from gancompare import ranking, statistics
 from gancompare.objectives import METHODS
-from gancompare.runs import GRID_COLUMNS, GRID_PADDING
+from gancompare.runs.runs import GRID_COLUMNS, GRID_PADDING
+from gancompare.verdicts import ranking, statistics
 
 # Okabe and Ito's palette, which stays apart under the common colour blindnesses
 COLORS = {"gan": "#D55E00", "wgan": "#0072B2", "wgan-gp": "#009E73", "gan-minimax": "#E69F00", "gan-gp": "#CC79A7"}

@@ -22,11 +22,14 @@ import traitlets
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from gancompare import evaluation, generate, plots, runs
-from gancompare.data import DataError, Dataset, dataset_slug, describe_datasets, load_dataset
-from gancompare.files import write_atomically
-from gancompare.latents import principal_directions, slerp
-from gancompare.streams import fixed_latents
+from gancompare.base.files import write_atomically
+from gancompare.base.streams import fixed_latents
+from gancompare.data.datasets import DataError, Dataset, dataset_slug, describe_datasets, load_dataset
+from gancompare.explore import generate
+from gancompare.explore.latents import principal_directions, slerp
+from gancompare.report import plots
+from gancompare.runs import runs
+from gancompare.scoring import evaluation
 
 IMAGES, COLUMNS = 16, 4  # of each method, in a square
 SIDE = 84  # pixels that a small image is blown up to, by whole factors

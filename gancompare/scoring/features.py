@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate, pad
 
-from gancompare.data import BUILT_IN, STACKED, Dataset, cache_directory, load_dataset
-from gancompare.files import atomic_path
-from gancompare.pretrained import ALTERNATIVES, FeatureError, efficientnet_lite0, inception
+from gancompare.base.files import atomic_path
+from gancompare.data.datasets import BUILT_IN, STACKED, Dataset, cache_directory, load_dataset
+from gancompare.scoring.pretrained import ALTERNATIVES, FeatureError, efficientnet_lite0, inception
 
 VERSION = 1  # raise it whenever the same weights and images give other features, so that old cache files are not read
 EXTRACTORS = {  # name → what its Fréchet distance is called; only the one of Inception is FID

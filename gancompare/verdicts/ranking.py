@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from gancompare import statistics
 from gancompare.config import MAIN_METHODS
-from gancompare.runs import FINISHED
-from gancompare.statistics import MIN_SEEDS, Interval
+from gancompare.runs.runs import FINISHED
+from gancompare.verdicts import statistics
+from gancompare.verdicts.statistics import MIN_SEEDS, Interval
 
 NAMES = {"gan": "GAN", "wgan": "WGAN", "wgan-gp": "WGAN-GP", "gan-minimax": "minimax GAN", "gan-gp": "GAN-GP"}
 MAIN = MAIN_METHODS[::-1]  # in the order in which the claims name them

@@ -18,12 +18,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.utils import make_grid
 
-from gancompare import runs
-from gancompare.data import to_uint8
-from gancompare.images import available_memory
+from gancompare.base.device import available_memory, usable_cores
+from gancompare.base.streams import fixed_latents
+from gancompare.data.datasets import to_uint8
 from gancompare.models import in_batches
-from gancompare.streams import fixed_latents
-from gancompare.study import usable_cores
+from gancompare.runs import runs
 
 FORMATS = ("png", "grid", "npz")
 BLOCK = 16  # latents in every forward pass: another number can be rounded to another pixel value
