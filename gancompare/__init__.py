@@ -8,6 +8,6 @@ def load_generator(run_directory, device="cpu", which="last"):
 
     ``which`` weights: "last" or "best". Raises ``RunError`` for a directory without usable weights.
     """
-    from gancompare.runs import runs  # here, so that the package itself stays light
+    from gancompare.runs import weights  # here, so that the package itself stays light
 
-    return runs.load_generator(run_directory, device, which)
+    return weights.load_generator(run_directory, device, which)

@@ -6,7 +6,8 @@ All methods share these nets: whatever differs between two runs is in their ``Ru
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -110,8 +111,7 @@ class Critic(nn.Module):
     (Miyato et al. 2018, Algorithm 1; of a convolution, that of its matrix (out, in · height · width)).
     ``extra_layers`` 3×3 convolutions follow each halving, with norm and activation. With ``num_classes`` the score
     depends on the class as well, by the projection of Miyato & Koyama 2018: score(x) + v_y · features(x).
-    Raises ValueError for an unknown norm, activation or image size, and for images without ``labels`` where it is to
-    know their classes.
+    Raises ValueError for an unknown norm, activation or image size, and for images whose classes are not in ``labels``.
     """
 
     labels: Tensor | None = None  # (B,), set before images are scored, so that an objective need not know of classes
@@ -129,8 +129,6 @@ class Critic(nn.Module):
         super().__init__()
         if norm not in CRITIC_NORMS:
             raise ValueError(f"critic_norm {norm!r}: choose one of {', '.join(CRITIC_NORMS)}")
-        # batch norm mixes the images of a batch; a spectral norm moves with each pass
-        self.scores_each_alone = norm not in ("batch", "spectral")
         widths = _widths(image_size, base_channels)
         layers: list[nn.Module] = []
         for wide_in, wide_out in itertools.pairwise([channels, *widths]):
@@ -161,20 +159,37 @@ class Critic(nn.Module):
         with torch.autocast(images.device.type, enabled=False):  # bf16 has 8 bits: too few for differences of scores
             score = self.score(features).squeeze(1)
             if self.class_vectors is not None:
-                score = score + (self.class_vectors(self._labels(len(images))) * features).sum(dim=1)
+                if self.labels is None or len(self.labels) != len(images):
+                    raise ValueError(f"this critic needs the classes of {len(images)} images: set critic.labels, (B,)")
+                score = score + (self.class_vectors(self.labels) * features).sum(dim=1)
             return score
 
-    def _labels(self, count: int) -> Tensor:
-        """``labels`` once for every batch among ``count`` images: real and fake ones of one pass have the same."""
-        if self.labels is None:
-            raise ValueError("this critic scores images of a class: set critic.labels, (B,), before calling it")
-        return self.labels.repeat(-(-count // len(self.labels)))[:count]
+
+def generator_for(config: Mapping[str, Any], num_classes: int = 0) -> Generator:
+    """The generator that the fields of a ``RunConfig`` describe, on the CPU."""
+    return Generator(
+        image_size=config["image_size"],
+        channels=config["channels"],
+        latent_dim=config["latent_dim"],
+        base_channels=config["base_channels"],
+        norm=config["generator_norm"],
+        activation=config["activation"],
+        extra_layers=config["extra_layers"],
+        num_classes=num_classes,
+    )
 
 
-def in_batches(latents: Tensor, labels: Tensor | None, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """What a generator takes, ``size`` at a time."""
-    parts = itertools.repeat(None) if labels is None else labels.split(size)
-    return zip(latents.split(size), parts, strict=False)
+def critic_for(config: Mapping[str, Any], num_classes: int = 0) -> Critic:
+    """The critic that the fields of a ``RunConfig`` describe, on the CPU."""
+    return Critic(
+        image_size=config["image_size"],
+        channels=config["channels"],
+        base_channels=config["base_channels"],
+        norm=config["critic_norm"],
+        activation=config["activation"],
+        extra_layers=config["extra_layers"],
+        num_classes=num_classes,
+    )
 
 
 def _full_precision(x: Tensor) -> Tensor:
@@ -187,7 +202,7 @@ def initialize(net: nn.Module, rng: torch.Generator) -> nn.Module:
     """Draw all weights of ``net`` from N(0, 0.02) with ``rng`` (a CPU generator), biases 0, norms at identity.
 
     The draw is made on the CPU in a fixed order, so that one seed gives one set of initial weights on every device.
-    What is told classes comes last, so that all else starts as without them.
+    Class embeddings are drawn last, so that all other weights start as in an unconditional net.
     """
     for module in sorted(net.modules(), key=lambda module: isinstance(module, nn.Embedding)):
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Embedding):

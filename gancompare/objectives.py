@@ -1,26 +1,30 @@
-"""The objectives side by side: what a critic minimises, what a generator minimises, how the critic is constrained.
+"""The objectives side by side: what the critic minimises, what the generator minimises, how the critic is constrained.
 
 Every objective has the same three methods with the same arguments, repeated on purpose so that only the lines that
 differ between methods differ. A critic maps images (B, C, H, W) to raw scores (B,); no sigmoid anywhere.
 
 - ``critic_loss(critic, real, fake, rng)`` returns named parts (0-dim tensors); the critic minimises their sum.
-- ``generator_loss(critic, fake)`` returns a 0-dim tensor; the generator minimises it.
+- ``generator_loss(critic, fake, real, rng)`` returns a 0-dim tensor; the generator minimises it. ``real`` is the last
+  batch that the critic was trained on, for losses that compare fake scores with real ones.
 - ``constrain(critic)`` runs after every critic step, in place.
 
-``n_critic`` is the number of critic steps per generator step. ``wasserstein`` says whether the score difference
-estimates a Wasserstein-1 distance, ``logits`` (may be left out) whether a score above 0 means "real". To add a method,
-put a class of this shape into ``METHODS``: the loop and the report take it from there. A study's runs are processes of
-their own, so for them put it into a file that the environment variable ``GANCOMPARE_METHODS`` names; it is executed
-when this module is imported.
+Whatever is random in a loss draws from ``rng``. ``n_critic`` is the number of critic steps per generator step.
+``wasserstein`` says whether the score difference estimates a Wasserstein-1 distance, ``logits`` (optional) whether a
+score above 0 means "real". To add a method, put a class of this shape into ``METHODS``: the loop, the study and the
+report take it from there. The runs of a study are processes of their own, so for them put the class into a file and
+name it with ``--objectives FILE``.
 """
 
-import os
 import runpy
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
+from torch.profiler import record_function
+
+from gancompare.base.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,12 @@ class GAN:
     logits = True
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        on_real, on_fake = scores(critic, real, fake)
         return {
-            "real": softplus(-on_real).mean(),
-            "fake": softplus(on_fake).mean(),
+            "real": softplus(-critic(real)).mean(),
+            "fake": softplus(critic(fake)).mean(),
         }
 
-    def generator_loss(self, critic: nn.Module, fake: Tensor) -> Tensor:
+    def generator_loss(self, critic: nn.Module, fake: Tensor, real: Tensor, rng: torch.Generator) -> Tensor:
         return softplus(-critic(fake)).mean()
 
     def constrain(self, critic: nn.Module) -> None:
@@ -54,13 +57,12 @@ class WGAN:
     wasserstein = True
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        on_real, on_fake = scores(critic, real, fake)
         return {
-            "real": -on_real.mean(),
-            "fake": on_fake.mean(),
+            "real": -critic(real).mean(),
+            "fake": critic(fake).mean(),
         }
 
-    def generator_loss(self, critic: nn.Module, fake: Tensor) -> Tensor:
+    def generator_loss(self, critic: nn.Module, fake: Tensor, real: Tensor, rng: torch.Generator) -> Tensor:
         return -critic(fake).mean()
 
     @torch.no_grad()
@@ -79,14 +81,13 @@ class WGANGP:
     wasserstein = True
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        on_real, on_fake = scores(critic, real, fake)
         return {
-            "real": -on_real.mean(),
-            "fake": on_fake.mean(),
+            "real": -critic(real).mean(),
+            "fake": critic(fake).mean(),
             "penalty": self.penalty_weight * gradient_penalty(critic, real, fake, rng, self.one_sided_penalty),
         }
 
-    def generator_loss(self, critic: nn.Module, fake: Tensor) -> Tensor:
+    def generator_loss(self, critic: nn.Module, fake: Tensor, real: Tensor, rng: torch.Generator) -> Tensor:
         return -critic(fake).mean()
 
     def constrain(self, critic: nn.Module) -> None:
@@ -106,13 +107,12 @@ class MinimaxGAN:
     logits = True
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        on_real, on_fake = scores(critic, real, fake)
         return {
-            "real": softplus(-on_real).mean(),
-            "fake": softplus(on_fake).mean(),
+            "real": softplus(-critic(real)).mean(),
+            "fake": softplus(critic(fake)).mean(),
         }
 
-    def generator_loss(self, critic: nn.Module, fake: Tensor) -> Tensor:
+    def generator_loss(self, critic: nn.Module, fake: Tensor, real: Tensor, rng: torch.Generator) -> Tensor:
         return -softplus(critic(fake)).mean()
 
     def constrain(self, critic: nn.Module) -> None:
@@ -130,14 +130,13 @@ class GANGP:
     logits = True
 
     def critic_loss(self, critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        on_real, on_fake = scores(critic, real, fake)
         return {
-            "real": softplus(-on_real).mean(),
-            "fake": softplus(on_fake).mean(),
+            "real": softplus(-critic(real)).mean(),
+            "fake": softplus(critic(fake)).mean(),
             "penalty": self.penalty_weight * gradient_penalty(critic, real, fake, rng, self.one_sided_penalty),
         }
 
-    def generator_loss(self, critic: nn.Module, fake: Tensor) -> Tensor:
+    def generator_loss(self, critic: nn.Module, fake: Tensor, real: Tensor, rng: torch.Generator) -> Tensor:
         return softplus(-critic(fake)).mean()
 
     def constrain(self, critic: nn.Module) -> None:
@@ -153,18 +152,6 @@ METHODS: dict[str, type] = {
 }
 
 
-def scores(critic: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores (B,) of ``real`` and of ``fake``; in one pass, which is faster, where the critic says that it may.
-
-    ``critic.scores_each_alone``: an image's score does not depend on the other images of its batch, nor on earlier
-    passes. A critic that does not say so is called twice, so that a batch norm never mixes real and fake.
-    """
-    if getattr(critic, "scores_each_alone", False):
-        on_real, on_fake = critic(torch.cat([real, fake])).split([len(real), len(fake)])
-        return on_real, on_fake
-    return critic(real), critic(fake)
-
-
 def gradient_penalty(
     critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator, one_sided: bool = False
 ) -> Tensor:
@@ -173,10 +160,11 @@ def gradient_penalty(
     ``one_sided`` penalises norms above 1 only: E[max(0, ||grad D(x_hat)||_2 - 1)^2] ("Two-sided penalty", ibid.).
     The result is differentiable with respect to the critic's parameters, and to nothing else.
     """
-    x_hat = interpolate(real, fake, rng).requires_grad_(True)
-    (gradient,) = torch.autograd.grad(critic(x_hat).sum(), x_hat, create_graph=True)
-    excess = per_sample_norm(gradient) - 1
-    return (excess.clamp_min(0) if one_sided else excess).square().mean()
+    with record_function("penalty"):
+        x_hat = interpolate(real, fake, rng).requires_grad_(True)
+        (gradient,) = torch.autograd.grad(critic(x_hat).sum(), x_hat, create_graph=True)
+        excess = per_sample_norm(gradient) - 1
+        return (excess.clamp_min(0) if one_sided else excess).square().mean()
 
 
 def interpolate(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
@@ -195,5 +183,22 @@ def per_sample_norm(gradient: Tensor) -> Tensor:
     return (wide.flatten(1).square().sum(dim=1) + 1e-12).sqrt()
 
 
-if os.environ.get("GANCOMPARE_METHODS"):
-    runpy.run_path(os.environ["GANCOMPARE_METHODS"])
+class ObjectiveError(UserError, ValueError):
+    """A file of objectives that cannot be used; the message names it and the remedy."""
+
+
+def load_file(path: str | Path) -> list[str]:
+    """Execute a Python file that puts objectives into ``METHODS``; returns the names it added or replaced.
+
+    The file runs with all rights of this process, so only commands that were given it do this. Raises ObjectiveError if
+    it is not there, raises an exception, or adds nothing.
+    """
+    before = dict(METHODS)
+    try:
+        runpy.run_path(str(path))
+    except Exception as error:  # a user's file may raise anything
+        raise ObjectiveError(f"objectives={str(path)!r} cannot be loaded ({type(error).__name__}: {error})") from error
+    added = [name for name, objective in METHODS.items() if before.get(name) is not objective]
+    if not added:
+        raise ObjectiveError(f"objectives={str(path)!r} adds none: it should end in METHODS['name'] = YourClass")
+    return added

@@ -10,7 +10,7 @@ from test_generate import make_run  # noqa: F401
 
 from gancompare.data.datasets import load_dataset
 from gancompare.explore import blind
-from gancompare.runs import runs
+from gancompare.runs import layout
 
 ODDS = {"real": 0.9, "gan": 0.2, "wgan-gp": 0.6}  # with which the rater calls an image real
 
@@ -191,7 +191,7 @@ def test_a_file_that_was_changed_by_hand_is_named_by_line_and_remedy(tmp_path, o
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
-    with pytest.raises(runs.RunError, match=message) as error:
+    with pytest.raises(layout.RunError, match=message) as error:
         blind.read_answers(path, trials)
     assert str(path) in str(error.value)
     assert "choose another file or delete this one" in str(error.value)
@@ -223,9 +223,9 @@ def test_images_that_may_not_have_been_held_out_are_refused(results, tmp_path):
 
 def test_what_is_missing_is_said(results, tmp_path, make_run, monkeypatch):  # noqa: F811
     assert "per_method up to 250" in begun(results, tmp_path / "a.csv", per_method=251).status.value
-    with pytest.raises(runs.RunError, match="per_method 0"):
+    with pytest.raises(layout.RunError, match="per_method 0"):
         blind.BlindTest("s", results, per_method=0)
-    with pytest.raises(runs.RunError, match="no finished runs of study 'x'"):
+    with pytest.raises(layout.RunError, match="no finished runs of study 'x'"):
         blind.BlindTest("x", results)
     (tmp_path / "s" / "mnist" / "gan" / "seed0").mkdir(parents=True)
     make_run(tmp_path / "s" / "mnist" / "gan" / "seed0")

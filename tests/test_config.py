@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gancompare.config import FIELDS, LATER, MAIN_METHODS, PROFILES, RECIPES, ConfigError, RunConfig, nearest
+from gancompare.config import FIELDS, ConfigError, RunConfig, nearest
 from gancompare.data.datasets import BUILT_IN
 from gancompare.objectives import METHODS
+from gancompare.recipes import MAIN_METHODS, PROFILES, RECIPES
 
 LABELS = {"profile", "recipe"}  # what they set counts, not their names
 OUTPUT = {"device", "log_every", "sample_every", "evaluate_every", "checkpoint_every", "tensorboard"}

@@ -13,7 +13,8 @@ from test_images import GREY, RGB, encoded, random_pixels, some_images, write_fo
 
 from gancompare.data import datasets as data
 from gancompare.data import images
-from gancompare.data.datasets import DataError, dataset_slug, load_dataset, to_uint8, to_unit_range
+from gancompare.data.datasets import DataError, dataset_slug, load_dataset
+from gancompare.data.pixels import to_uint8, to_unit_range
 
 
 @pytest.fixture(autouse=True)

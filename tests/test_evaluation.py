@@ -15,9 +15,10 @@ from gancompare.base.streams import stream
 from gancompare.config import RunConfig
 from gancompare.data.datasets import DataError, load_dataset
 from gancompare.models import Generator
-from gancompare.runs import runs
+from gancompare.runs import layout, reading, record, weights
 from gancompare.scoring import evaluation, features, metrics
 from gancompare.scoring.features import load_extractor
+from gancompare.scoring.sampling import evaluation_samples
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def scored(many_images, tmp_path_factory):
 
 def test_a_run_leaves_scores_of_its_last_and_best_weights(scored):
     directory, config = scored
-    content = runs.read_json(directory / "metrics.json")
+    content = record.read_json(directory / "metrics.json")
     history = pd.read_csv(directory / "history.csv")
     assert content["primary"] == "random-init"
     assert list(content["checkpoints"]) == ["last", "best"]
@@ -68,13 +69,13 @@ def test_a_run_leaves_scores_of_its_last_and_best_weights(scored):
 def test_scores_are_those_of_the_saved_weights(scored):
     """The whole way again by hand: weights, latents, extractor, formula."""
     directory, config = scored
-    generator = runs.load_generator(directory)
+    generator = weights.load_generator(directory)
     z = torch.randn(64, 16, generator=stream(0, "evaluation"))
     fake = ((generator(z) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     extractor = load_extractor("random-init", config.dataset, 28, 1)
     real = load_dataset(config.dataset, 28, 1).images[:64]
     expected = metrics.frechet_distance(extractor.module(real), extractor.module(fake))
-    found = runs.read_json(directory / "metrics.json")["checkpoints"]["last"]["extractors"]["random-init"]["fd"]
+    found = record.read_json(directory / "metrics.json")["checkpoints"]["last"]["extractors"]["random-init"]["fd"]
     assert found == pytest.approx(expected, rel=0.01)  # a pixel may be rounded to the other side
     # the last row of the history measured the same images with the same weights
     assert pd.read_csv(directory / "history.csv")["fd"].iloc[-1] == pytest.approx(found, rel=1e-6)
@@ -83,16 +84,16 @@ def test_scores_are_those_of_the_saved_weights(scored):
 def test_methods_of_one_seed_are_scored_from_the_same_latents_and_another_seed_from_others():
     net = Generator(28, 1, 4, 2)
     net.forward = lambda z, labels: z.view(-1, 1, 2, 2).tanh()
-    one, other = evaluation.fakes(net, 0, 10), evaluation.fakes(net, 1, 10)
-    assert torch.equal(one, evaluation.fakes(net, 0, 10, batch_size=3))
-    assert torch.equal(one[:5], evaluation.fakes(net, 0, 5))
+    one, other = evaluation_samples(net, 0, 10), evaluation_samples(net, 1, 10)
+    assert torch.equal(one, evaluation_samples(net, 0, 10, batch_size=3))
+    assert torch.equal(one[:5], evaluation_samples(net, 0, 5))
     assert not torch.equal(one, other)
 
 
 def test_generating_for_a_score_leaves_the_generator_as_it_was(scored):
-    generator = runs.load_generator(scored[0]).train()
+    generator = weights.load_generator(scored[0]).train()
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
-    evaluation.fakes(generator, 0, 8)
+    evaluation_samples(generator, 0, 8)
     assert generator.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in generator.state_dict().items())
 
@@ -129,7 +130,7 @@ def test_a_finished_run_without_scores_is_scored_later(many_images, tmp_path):
     config = RunConfig(**fields)
     assert evaluation.due(config, tmp_path)
     assert list(train.train(config, tmp_path)) == []
-    assert list(runs.read_json(tmp_path / "metrics.json")["checkpoints"]) == ["last"]  # no best weights were kept
+    assert list(record.read_json(tmp_path / "metrics.json")["checkpoints"]) == ["last"]  # no best weights were kept
     assert not evaluation.due(config, tmp_path)
 
 
@@ -143,7 +144,7 @@ def test_load_scores_is_long_and_keeps_diverged_runs(scored, tmp_path):
         if status == "complete":
             (where / "metrics.json").write_text(content)
         rows.append({"dataset": "discs", "method": "gan", "seed": seed, "status": status, "directory": where})
-    scores = runs.load_scores(pd.DataFrame(rows))
+    scores = reading.load_scores(pd.DataFrame(rows))
     assert len(scores) == 4 + 2
     lost = scores[scores["status"] == "diverged"]
     assert list(lost["extractor"]) == ["random-init", "pixel-pca"]
@@ -154,7 +155,7 @@ def test_load_scores_is_long_and_keeps_diverged_runs(scored, tmp_path):
 
 def test_a_study_without_scores_has_an_empty_table(tmp_path):
     table = pd.DataFrame([{"dataset": "d", "method": "gan", "seed": 0, "status": "complete", "directory": tmp_path}])
-    assert runs.load_scores(table).empty
+    assert reading.load_scores(table).empty
 
 
 def evaluate(*arguments):
@@ -166,7 +167,7 @@ def test_evaluate_scores_a_run_like_the_run_itself(scored, many_images, tmp_path
     out = tmp_path / "scores.json"
     assert evaluate(f"--real={many_images}", f"--fake={directory}", "--num-images=64", f"--json={out}") == 0
     found = json.loads(out.read_text())["extractors"]["random-init"]
-    itself = runs.read_json(directory / "metrics.json")["checkpoints"]["last"]["extractors"]["random-init"]
+    itself = record.read_json(directory / "metrics.json")["checkpoints"]["last"]["extractors"]["random-init"]
     assert found == itself
     assert "FD-random-init" in capsys.readouterr().out
 
@@ -245,12 +246,12 @@ def test_a_run_on_stacked_digits_is_scored_by_modes(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "load_extractor", lambda name, *about: stub(name, *about))
     config = RunConfig(dataset="stacked_mnist5k", profile="smoke", method="gan", mode_images=300)
     list(train.train(config, tmp_path))
-    last = runs.read_json(tmp_path / "metrics.json")["checkpoints"]["last"]
-    made = evaluation.fakes(runs.load_generator(tmp_path), config.seed, 300).float().mean(dim=(2, 3)) / 25
+    last = record.read_json(tmp_path / "metrics.json")["checkpoints"]["last"]
+    made = evaluation_samples(weights.load_generator(tmp_path), config.seed, 300).float().mean(dim=(2, 3)) / 25
     modes = {tuple(digits) for digits in made.round().clamp(0, 9).int().tolist()}
     assert last["mode_images"] == 300
     assert abs(last["modes"] - len(modes)) <= 2  # a brightness on the border of two digits
-    table = runs.load_scores(runs.load_study(*in_study(tmp_path, config)))
+    table = reading.load_scores(reading.load_runs(*in_study(tmp_path, config)))
     primary = table[table["primary"] & (table["checkpoint"] == "last")].iloc[0]
     assert (primary["modes"], primary["kl_uniform"]) == (last["modes"], last["kl_uniform"])
 
@@ -261,7 +262,7 @@ def stub(name, *about):
 
 def in_study(directory, config):
     """(results, study) of a copy of the run where a study would have it."""
-    target = runs.run_directory(directory / "results", "s", config)
+    target = layout.run_directory(directory / "results", "s", config)
     target.parent.mkdir(parents=True)
     shutil.copytree(directory, target, ignore=shutil.ignore_patterns("results"))
     return directory / "results", "s"

@@ -11,9 +11,9 @@ from test_generate import conditional, error_of, make_run, run  # noqa: F401
 import gancompare
 from gancompare.__main__ import main
 from gancompare.base.streams import stream
-from gancompare.data.datasets import to_uint8
+from gancompare.data.pixels import to_uint8
 from gancompare.explore import export
-from gancompare.runs import runs
+from gancompare.runs import weights
 
 # what each needs beyond torch
 REQUIRED = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "safetensors": ("safetensors",)}
@@ -38,7 +38,7 @@ def reopen(form, path):
         return torch.jit.load(path)
     if form == "torch-export":
         return torch.export.load(path).module()
-    return runs.load_generator(path.parent)
+    return weights.load_generator(path.parent)
 
 
 def test_a_file_gives_the_images_of_the_run_at_any_batch_size(run, tmp_path, form, capsys):  # noqa: F811
@@ -48,7 +48,7 @@ def test_a_file_gives_the_images_of_the_run_at_any_batch_size(run, tmp_path, for
     assert str(path) in capsys.readouterr().out
     expected = {"generator.safetensors", "config.json"} if form == "safetensors" else {name}
     assert {p.name for p in path.parent.iterdir()} == expected  # no weights beside it, no leftovers
-    net, reopened = runs.load_generator(run), reopen(form, path)
+    net, reopened = weights.load_generator(run), reopen(form, path)
     for count in (1, 3, 65):
         z = 3 * torch.randn(count, 16, generator=stream(count, "other"))
         with torch.no_grad():
@@ -61,9 +61,9 @@ def test_half_precision_is_half_as_large_and_at_most_a_grey_level_off(run, tmp_p
     assert "only safetensors hold half precision" in error_of(capsys, *call, "--format=torchscript", "--half")
     assert not path.exists()
     assert main([*call, "--format=safetensors", "--half"]) == 0
-    numbers = sum(w.numel() for w in runs.load_generator(run).state_dict().values())
+    numbers = sum(w.numel() for w in weights.load_generator(run).state_dict().values())
     assert path.stat().st_size < 2.2 * numbers + 4000
-    net, halved = runs.load_generator(run), gancompare.load_generator(path.parent)
+    net, halved = weights.load_generator(run), gancompare.load_generator(path.parent)
     assert {w.dtype for w in halved.parameters()} == {torch.float32}
     z = torch.randn(64, 16, generator=stream(0, "other"))
     pixels = [to_uint8(g(z)).int() for g in (net, halved)]
@@ -106,7 +106,7 @@ def test_safetensors_are_written_only_where_load_generator_finds_them(run, tmp_p
     assert not (tmp_path / "new").exists()
     assert main([*call, f"--output={tmp_path / 'new' / 'best.safetensors'}"]) == 0
     z = torch.randn(2, 16, generator=stream(0, "other"))
-    expected = runs.load_generator(run)(z)
+    expected = weights.load_generator(run)(z)
     torch.testing.assert_close(gancompare.load_generator(tmp_path / "new", which="best")(z), expected, rtol=0, atol=0)
 
 
@@ -151,7 +151,7 @@ def test_bad_runs_are_refused(make_run, tmp_path, capsys):  # noqa: F811
 def test_a_conditional_generator_is_exported_with_labels_as_a_second_input(conditional, tmp_path, form):  # noqa: F811
     path = tmp_path / "new" / ("generator.safetensors" if form == "safetensors" else "generator.pt2")
     assert main(["export", f"--run={conditional}", f"--format={form}", f"--output={path}"]) == 0
-    net, labels = runs.load_generator(conditional), torch.tensor([2, 0, 1, 1, 2])
+    net, labels = weights.load_generator(conditional), torch.tensor([2, 0, 1, 1, 2])
     z = torch.randn(5, 4, generator=stream(0, "other"))
     if form == "onnx":
         import onnxruntime

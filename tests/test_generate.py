@@ -17,8 +17,8 @@ from gancompare.config import RunConfig
 from gancompare.data.images import open_images
 from gancompare.explore import generate
 from gancompare.models import Generator, initialize
-from gancompare.runs import runs
-from gancompare.scoring import evaluation
+from gancompare.runs import layout, record, weights
+from gancompare.scoring.sampling import evaluation_samples
 
 
 @pytest.fixture(scope="session")
@@ -28,14 +28,14 @@ def make_run():
     def make(directory, channels=1, seed=0, scale=12.0, method="gan", status="complete", weights=True):
         sizes = {"image_size": 28, "channels": channels, "latent_dim": 16, "base_channels": 4}
         config = RunConfig(dataset="mnist", method=method, seed=seed, profile="smoke", **sizes)
-        runs.begin(directory, config, {"fingerprint": "0", "num_images": 1})
+        record.begin(directory, config, {"fingerprint": "0", "num_images": 1})
         net = initialize(Generator(*sizes.values()), stream(seed, method))
         for weights_of in net.parameters():
             if weights_of.ndim > 1:
                 weights_of.mul_(scale)  # contrast: images that differ by more than a rounding
         if weights:
-            runs.save_generator(directory, net)
-        runs.write_status(directory, status, generator_steps=4)
+            weights.save_generator(directory, net)
+        record.write_status(directory, status, generator_steps=4)
         return directory
 
     return torch.no_grad()(make)
@@ -74,7 +74,7 @@ def test_one_seed_gives_the_same_images_in_every_batch_size_format_and_number(ru
     assert sheet.shape == (6 * 30 + 2, 7 * 30 + 2)
     np.testing.assert_array_equal(first[36], sheet[5 * 30 + 2 : 6 * 30, 32:60])
     with torch.no_grad():
-        expected = runs.load_generator(run)(fixed_latents(5, "generate", 37, 16))
+        expected = weights.load_generator(run)(fixed_latents(5, "generate", 37, 16))
     assert np.abs((expected[:, 0].numpy() + 1) * 127.5 - first).max() < 0.51
     assert json.loads((tmp_path / "0" / "generate.json").read_text())["seed"] == 5
     with open_images(tmp_path / "0") as files:  # as a data set, and as what `evaluate` scores
@@ -162,7 +162,7 @@ def test_an_interrupted_command_leaves_nothing_and_a_killed_one_is_swept_up(run,
 def test_two_at_once_are_told_apart(run, tmp_path):
     first = generate.generate(run, tmp_path / "out", 50, batch_size=16)
     next(first)
-    with pytest.raises(runs.RunError, match="in use"):
+    with pytest.raises(layout.RunError, match="in use"):
         next(generate.generate(run, tmp_path / "out", 2))
     list(first)
     assert len(pixels(tmp_path / "out")) == 50
@@ -187,7 +187,7 @@ def test_bad_runs_each_have_a_message_of_their_own(make_run, tmp_path, capsys):
     corrupt.write_bytes(b"rubbish")
     assert "cannot be read" in message(corrupt.parent)
     newer = fresh("d")
-    runs.write_json(newer / "config.json", runs.read_config(newer) | {"format": 99})
+    record.write_json(newer / "config.json", record.read_config(newer) | {"format": 99})
     assert "update gancompare" in message(newer)
     assert "no best generator weights" in error_of(
         capsys, "generate", f"--run={fresh('e')}", f"--output={tmp_path / 'out'}", "--checkpoint=best"
@@ -229,7 +229,7 @@ def test_load_generator_in_one_line(run):
     images = net(torch.randn(3, net.latent_dim, generator=stream(0, "test")))
     assert images.shape == (3, 1, 28, 28)
     assert images.abs().max() <= 1
-    with pytest.raises(runs.RunError, match="holds no run"):
+    with pytest.raises(layout.RunError, match="holds no run"):
         gancompare.load_generator(run / "absent")
 
 
@@ -250,14 +250,14 @@ def conditional(tmp_path):
         dataset="mnist", method="gan", profile="smoke", conditional=True, generator_norm="none",
         activation="tanh", latent_dim=4, base_channels=2,
     )  # fmt: skip
-    runs.begin(directory, config, {"fingerprint": "0", "num_images": 1, "classes": ["ant", "bee", "cat"]})
+    record.begin(directory, config, {"fingerprint": "0", "num_images": 1, "classes": ["ant", "bee", "cat"]})
     net = initialize(Generator(28, 1, 4, 2, "none", "tanh", num_classes=3), stream(0, "net"))
     with torch.no_grad():
         for weights_of in net.layers.parameters():
             weights_of.copy_(weights_of.abs() * 4)  # all later layers pass brightness on
         net.class_shift.weight.copy_(torch.tensor([[-1.0], [0.0], [1.0]]).expand(3, net.class_shift.embedding_dim))
-    runs.save_generator(directory, net)
-    runs.write_status(directory, "complete", generator_steps=4)
+    weights.save_generator(directory, net)
+    record.write_status(directory, "complete", generator_steps=4)
     return directory
 
 
@@ -295,9 +295,9 @@ def test_a_class_of_a_run_without_classes_is_refused(run, tmp_path, capsys):
 
 
 def test_scores_see_all_classes_equally_often(conditional):
-    net = runs.load_generator(conditional)
-    images = evaluation.fakes(net, 0, 100, batch_size=7)
-    one_by_one = evaluation.fakes(net, 0, 100, batch_size=100)
+    net = weights.load_generator(conditional)
+    images = evaluation_samples(net, 0, 100, batch_size=7)
+    one_by_one = evaluation_samples(net, 0, 100, batch_size=100)
     assert (images.int() - one_by_one.int()).abs().max() <= 1  # rounding alone
     level = images.float().mean(dim=(1, 2, 3))
     assert (level[0:99:3] < level[1:99:3]).all()

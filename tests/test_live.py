@@ -17,12 +17,12 @@ from test_report import LOW_CONTRAST, SIZES, save
 
 import gancompare
 from gancompare.base.streams import stream
-from gancompare.data.datasets import to_uint8
+from gancompare.data.pixels import to_uint8
 from gancompare.explore import latents
 from gancompare.explore import page as live
 from gancompare.models import Generator, initialize
 from gancompare.report.page import render_html
-from gancompare.runs import runs
+from gancompare.runs import reading, weights
 
 METHODS = ("gan", "wgan", "wgan-gp")
 
@@ -40,8 +40,8 @@ def study(make_run, tmp_path_factory):  # noqa: F811
             for step in (0, 4):
                 grid = np.full((8 * 30 + 2, 8 * 30 + 2), 60 * step, np.uint8)
                 Image.fromarray(grid).save(directory / "samples" / f"step{step:07d}.png")
-        net = runs.load_generator(root / "one" / dataset / "wgan" / "seed0")
-        runs.save_generator(root / "one" / dataset / "wgan" / "seed0", with_a_past(net))
+        net = weights.load_generator(root / "one" / dataset / "wgan" / "seed0")
+        weights.save_generator(root / "one" / dataset / "wgan" / "seed0", with_a_past(net))
     return root
 
 
@@ -73,7 +73,7 @@ def path(study, tmp_path_factory):
 
 
 def net_of(study, dataset, method):
-    return runs.load_generator(study / "one" / dataset / method / "seed0")
+    return weights.load_generator(study / "one" / dataset / method / "seed0")
 
 
 # ---- without a browser -----------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_the_seed_with_most_generators_is_taken(make_run, tmp_path):  # noqa: F8
         directory = tmp_path / "s" / "mnist" / method / f"seed{seed}"
         directory.mkdir(parents=True)
         make_run(directory, seed=seed, method=method, weights=weights)
-    seed, nets, _ = live.with_weights(runs.load_study(tmp_path, "s"))
+    seed, nets, _ = live.with_weights(reading.load_runs(tmp_path, "s"))
     assert (seed, list(nets)) == (1, ["gan", "wgan"])
 
 

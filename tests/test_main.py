@@ -8,7 +8,7 @@ import pytest
 import gancompare
 from gancompare.__main__ import main
 from gancompare.config import FIELDS
-from gancompare.runs import runs
+from gancompare.runs import layout
 
 TINY = ["--profile=smoke", "--image-size=28", "--no-notebook"]
 
@@ -27,7 +27,7 @@ def error_of(capsys, *arguments):
 
 def test_run_trains_and_prints_where(image_folder, tmp_path, capsys):
     assert main(["run", f"--dataset={image_folder}", *TINY, "--method=gan", f"--results={tmp_path}"]) == 0
-    (directory,) = runs.find_runs(tmp_path, "smoke")
+    (directory,) = layout.find_runs(tmp_path, "smoke")
     printed = capsys.readouterr().out
     assert f"{directory}: complete" in printed
     assert "step 4/4" in printed
@@ -38,7 +38,7 @@ def test_run_through_papermill_leaves_the_notebook(image_folder, tmp_path):
     result = subprocess.run([sys.executable, "-m", "gancompare", *command], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "step 4/4" in result.stdout  # the kernel's progress reaches the terminal
-    (directory,) = runs.find_runs(tmp_path, "smoke")
+    (directory,) = layout.find_runs(tmp_path, "smoke")
     assert (directory / "02_train.ipynb").exists()
 
 
@@ -57,7 +57,7 @@ def test_a_run_that_fails_in_the_kernel_exits_with_1(image_folder, tmp_path):
 def test_another_config_is_refused_before_a_kernel_starts_and_harms_nothing(image_folder, tmp_path, capsys):
     arguments = ["run", f"--dataset={image_folder}", "--profile=smoke", "--image-size=28", f"--results={tmp_path}"]
     assert main([*arguments, "--no-notebook"]) == 0
-    (directory,) = runs.find_runs(tmp_path, "smoke")
+    (directory,) = layout.find_runs(tmp_path, "smoke")
     (directory / "02_train.ipynb").write_text("kept")
     assert "batch_size is 8 there, 16 now" in error_of(capsys, *arguments, "--batch-size=16")
     assert (directory / "02_train.ipynb").read_text() == "kept"

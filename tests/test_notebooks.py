@@ -13,7 +13,7 @@ import pytest
 import gancompare
 from gancompare import train
 from gancompare.config import FIELDS, RunConfig
-from gancompare.runs import runs
+from gancompare.runs import layout, record, weights
 from gancompare.study import study
 from gancompare.verdicts import sensitivity
 
@@ -110,21 +110,21 @@ def smoke_study(tmp_path_factory, image_folder):
 
 
 def test_02_leaves_a_run_and_an_executed_notebook_with_figures(smoke_study):
-    for directory in runs.find_runs(smoke_study, "smoke"):
+    for directory in layout.find_runs(smoke_study, "smoke"):
         executed = nbformat.read(directory / "02_train.ipynb", as_version=4)
         shown = text(executed)
         assert shown.count("<figure>") == 3
         assert shown.count("alt=") == 3
         assert "4/4" in shown
-        assert runs.load_generator(directory).latent_dim == 16
+        assert weights.load_generator(directory).latent_dim == 16
 
 
 def test_02_runs_with_its_defaults_but_for_the_length(tmp_path):
     execute(
         NOTEBOOKS[1], tmp_path / "02.ipynb", generator_steps=1, base_channels=2, extractor="none", results=str(tmp_path)
     )
-    (directory,) = runs.find_runs(tmp_path, "notebook")
-    assert runs.read_config(directory)["config"]["dataset"] == "mnist5k"
+    (directory,) = layout.find_runs(tmp_path, "notebook")
+    assert record.read_config(directory)["config"]["dataset"] == "mnist5k"
 
 
 def test_02_refuses_a_misspelled_parameter(tmp_path):
@@ -150,7 +150,7 @@ def test_06_reads_a_sweep(image_folder, tmp_path):
     cells = sensitivity.plan(str(image_folder), 1, 1, parts=("settings", "architectures"), **fields)
     for cell in ("base", "clip-0.1", "one_sided_penalty-True", *(c for c in cells if c.startswith("architecture"))):
         for config in cells[cell]:
-            list(train.train(config, runs.run_directory(tmp_path / "sweep", cell, config)))
+            list(train.train(config, layout.run_directory(tmp_path / "sweep", cell, config)))
     executed = execute(sensitivity_notebook(), tmp_path / "06.ipynb", study="sweep", results=str(tmp_path))
     shown = text(executed)
     assert shown.count("<figure>") == 3

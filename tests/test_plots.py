@@ -12,7 +12,7 @@ from torchvision.utils import save_image
 
 from gancompare.config import RunConfig
 from gancompare.report import plots
-from gancompare.runs import runs
+from gancompare.runs import layout, reading
 from gancompare.train import train
 
 
@@ -21,8 +21,8 @@ def study(tmp_path_factory, image_folder):
     results = tmp_path_factory.mktemp("results")
     for method in ("gan", "wgan"):
         config = RunConfig(dataset=str(image_folder), method=method, profile="smoke", image_size=28, extractor="none")
-        list(train(config, runs.run_directory(results, "s", config)))
-    return runs.load_study(results, "s")
+        list(train(config, layout.run_directory(results, "s", config)))
+    return reading.load_runs(results, "s")
 
 
 def test_every_main_method_has_a_colour_of_its_own():
@@ -313,7 +313,7 @@ def test_what_was_not_measured_of_a_critic_is_not_drawn():
 
 
 def test_the_panel_of_real_runs_is_drawn(study):
-    diagnostics = runs.load_diagnostics(study)
+    diagnostics = reading.load_rows(study, layout.DIAGNOSTICS)
     for draw in (plots.gradient_norms, plots.critic_layers, plots.critic_health):
         figure = draw(diagnostics)
         figure.savefig(io.BytesIO())
@@ -355,7 +355,7 @@ def test_show_says_what_was_not_measured(monkeypatch):
 
 
 def test_losses_of_two_methods_never_share_an_axis(study):
-    histories = runs.load_histories(study)
+    histories = reading.load_rows(study, layout.HISTORY)
     figure = plots.loss_panels(histories)
     titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
     assert titles == [

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from gancompare.base import files
 from gancompare.config import RunConfig
 from gancompare.models import Generator, initialize
-from gancompare.runs import runs
+from gancompare.runs import history, layout, reading, record, weights
 
 DATA = {"fingerprint": "a" * 16, "num_images": 10, "pixel_std": 0.4}
 SMOKE = RunConfig(profile="smoke")
@@ -22,22 +22,22 @@ SMOKE = RunConfig(profile="smoke")
 
 def make_run(results, study="s", status="complete", **fields):
     config = RunConfig(profile="smoke", **fields)
-    directory = runs.run_directory(results, study, config)
+    directory = layout.run_directory(results, study, config)
     directory.mkdir(parents=True)
-    runs.begin(directory, config, DATA)
-    runs.write_status(directory, status, generator_steps=4, images_seen=32, seconds=2.0)
+    record.begin(directory, config, DATA)
+    record.write_status(directory, status, generator_steps=4, images_seen=32, seconds=2.0)
     return directory
 
 
 def test_run_directory_is_study_dataset_method_seed(tmp_path):
-    directory = runs.run_directory(tmp_path, "mine", RunConfig(dataset="mnist", method="gan", seed=7))
+    directory = layout.run_directory(tmp_path, "mine", RunConfig(dataset="mnist", method="gan", seed=7))
     assert directory == tmp_path / "mine" / "mnist" / "gan" / "seed7"
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "a b"])
 def test_study_name_cannot_leave_the_results_directory(tmp_path, name):
-    with pytest.raises(runs.RunError, match="study name"):
-        runs.run_directory(tmp_path, name, SMOKE)
+    with pytest.raises(layout.RunError, match="study name"):
+        layout.run_directory(tmp_path, name, SMOKE)
 
 
 def test_atomic_write_keeps_the_old_file_when_writing_fails(tmp_path):
@@ -51,21 +51,21 @@ def test_atomic_write_keeps_the_old_file_when_writing_fails(tmp_path):
 
 def test_config_survives_the_disk(tmp_path):
     directory = make_run(tmp_path, method="wgan", clip=0.5)
-    assert RunConfig.from_dict(runs.read_config(directory)["config"]) == RunConfig(
+    assert RunConfig.from_dict(record.read_config(directory)["config"]) == RunConfig(
         profile="smoke", method="wgan", clip=0.5
     )
 
 
 def test_begin_refuses_another_config_and_names_the_field(tmp_path):
     directory = make_run(tmp_path)
-    with pytest.raises(runs.RunError, match="batch_size is 8 there, 16 now"):
-        runs.begin(directory, RunConfig(profile="smoke", batch_size=16), DATA)
+    with pytest.raises(layout.RunError, match="batch_size is 8 there, 16 now"):
+        record.begin(directory, RunConfig(profile="smoke", batch_size=16), DATA)
 
 
 def test_begin_refuses_other_images(tmp_path):
     directory = make_run(tmp_path)
-    with pytest.raises(runs.RunError, match="other images"):
-        runs.begin(directory, SMOKE, DATA | {"fingerprint": "b" * 16})
+    with pytest.raises(layout.RunError, match="other images"):
+        record.begin(directory, SMOKE, DATA | {"fingerprint": "b" * 16})
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_begin_refuses_other_images(tmp_path):
 )
 def test_begin_says_whether_training_is_left(tmp_path, status, left):
     directory = make_run(tmp_path, status=status)
-    assert runs.begin(directory, SMOKE, DATA) is left
+    assert record.begin(directory, SMOKE, DATA) is left
 
 
 def test_logging_options_do_not_make_another_run(tmp_path):
     directory = make_run(tmp_path)
-    assert runs.begin(directory, RunConfig(profile="smoke", log_every=3), DATA) is False
+    assert record.begin(directory, RunConfig(profile="smoke", log_every=3), DATA) is False
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_logging_options_do_not_make_another_run(tmp_path):
     [
         ("{half", "cannot be read"),
         ("[]", "not a JSON object"),
-        (json.dumps({"format": runs.FORMAT + 1, "version": "9"}), "newer than"),
-        (json.dumps({"format": runs.FORMAT}), "lacks config"),
+        (json.dumps({"format": record.FORMAT + 1, "version": "9"}), "newer than"),
+        (json.dumps({"format": record.FORMAT}), "lacks config"),
         ('{"format": "2", "config": {}, "data": {}, "hash": ""}', "format is '2', not a whole number; delete"),
         ('{"format": 1, "config": null, "data": {}, "hash": ""}', "config is None, not a JSON object; delete"),
         ('{"format": 1, "config": {}, "data": [1], "hash": ""}', r"data is \[1\], not a JSON object; delete"),
@@ -95,19 +95,19 @@ def test_logging_options_do_not_make_another_run(tmp_path):
 )
 def test_a_broken_config_file_is_named(tmp_path, content, message):
     (tmp_path / "config.json").write_text(content)
-    for read in (runs.read_config, runs.load_generator, runs.classes_of):
-        with pytest.raises(runs.RunError, match=message) as error:
+    for read in (record.read_config, weights.load_generator, weights.classes_of):
+        with pytest.raises(layout.RunError, match=message) as error:
             read(tmp_path)
         assert str(tmp_path) in str(error.value)
 
 
 def test_history_is_cut_at_the_checkpoint_and_at_a_torn_line(tmp_path):
     for step in (1, 2, 3):
-        runs.append_history(tmp_path, {"generator_steps": step, "loss": step / 10})
+        history.append_history(tmp_path, {"generator_steps": step, "loss": step / 10})
     with open(tmp_path / "history.csv", "a") as file:
         file.write("4,0.")  # as a kill leaves it
-    runs.cut_history(tmp_path, 2)
-    runs.append_history(tmp_path, {"generator_steps": 3, "loss": 9.0})
+    history.cut_history(tmp_path, 2)
+    history.append_history(tmp_path, {"generator_steps": 3, "loss": 9.0})
     history = pd.read_csv(tmp_path / "history.csv")
     assert history["generator_steps"].tolist() == [1, 2, 3]
     assert history["loss"].tolist() == [0.1, 0.2, 9.0]
@@ -115,12 +115,12 @@ def test_history_is_cut_at_the_checkpoint_and_at_a_torn_line(tmp_path):
 
 def test_diagnostics_are_cut_where_the_history_is(tmp_path):
     for step in (2, 4):
-        runs.append_history(tmp_path, {"generator_steps": step, "loss": 0.0})
-        runs.append_diagnostics(tmp_path, step, [("score", "real", step / 3), ("lipschitz", "lines", 2.0)])
+        history.append_history(tmp_path, {"generator_steps": step, "loss": 0.0})
+        history.append_diagnostics(tmp_path, step, [("score", "real", step / 3), ("lipschitz", "lines", 2.0)])
     with open(tmp_path / "diagnostics.csv", "a") as file:
         file.write("6,sco")
-    runs.append_diagnostics(tmp_path / "nowhere", 2, [])  # nothing measured, nothing written
-    runs.cut_history(tmp_path, 2)
+    history.append_diagnostics(tmp_path / "nowhere", 2, [])  # nothing measured, nothing written
+    history.cut_history(tmp_path, 2)
     table = pd.read_csv(tmp_path / "diagnostics.csv", float_precision="round_trip")
     assert list(table.itertuples(index=False, name=None)) == [
         (2, "score", "real", 2 / 3),
@@ -131,19 +131,19 @@ def test_diagnostics_are_cut_where_the_history_is(tmp_path):
 
 def test_a_history_begun_with_fewer_columns_goes_on_with_those(tmp_path):
     (tmp_path / "history.csv").write_text("generator_steps,fd,loss\n1,9.0,0.5\n")
-    runs.append_history(tmp_path, {"generator_steps": 2, "loss": 0.25, "fd": 8.0, "gradient_slope_over_depth": 1.0})
+    history.append_history(tmp_path, {"generator_steps": 2, "loss": 0.25, "fd": 8.0, "gradient_slope_over_depth": 1.0})
     assert (tmp_path / "history.csv").read_text() == "generator_steps,fd,loss\n1,9.0,0.5\n2,8.0,0.25\n"
 
 
 @pytest.mark.parametrize("left", ["", "generator_st", "generator_steps,loss\n", "generator_steps,loss\n1"])
 def test_history_with_no_whole_row_starts_anew(tmp_path, left):
     (tmp_path / "history.csv").write_text(left)
-    runs.cut_history(tmp_path, 0)
+    history.cut_history(tmp_path, 0)
     assert not (tmp_path / "history.csv").exists()
 
 
 def _hold_for_ever(directory, ready):
-    with runs.hold(directory, "study 'x'"):
+    with record.hold(directory, "study 'x'"):
         ready.set()
         time.sleep(60)
 
@@ -156,20 +156,20 @@ def test_a_held_directory_names_its_holder_until_that_process_dies(tmp_path):
     process.start()
     try:
         assert ready.wait(60)
-        with pytest.raises(runs.RunError, match=f"process {process.pid}"), runs.hold(tmp_path, "study 'x'"):
+        with pytest.raises(layout.RunError, match=f"process {process.pid}"), record.hold(tmp_path, "study 'x'"):
             pass
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.join()
-    with runs.hold(tmp_path, "study 'x'"):  # a dead process holds nothing
+    with record.hold(tmp_path, "study 'x'"):  # a dead process holds nothing
         pass
 
 
 def test_load_generator_gives_the_saved_weights(tmp_path):
     directory = make_run(tmp_path)
     net = initialize(Generator(28, 1, 16, 4), torch.Generator().manual_seed(1)).eval()
-    runs.save_generator(directory, net)
-    loaded = runs.load_generator(directory)
+    weights.save_generator(directory, net)
+    loaded = weights.load_generator(directory)
     z = torch.randn(3, loaded.latent_dim, generator=torch.Generator().manual_seed(2))
     torch.testing.assert_close(loaded(z), net(z), rtol=0, atol=0)
     assert not loaded.training
@@ -180,7 +180,7 @@ def test_load_generator_falls_back_to_the_checkpoint(tmp_path):
     directory = make_run(tmp_path)
     net = initialize(Generator(28, 1, 16, 4), torch.Generator().manual_seed(1))
     torch.save({"sampler": net.state_dict()}, directory / "checkpoint.pt")
-    torch.testing.assert_close(runs.load_generator(directory).state_dict(), net.state_dict(), rtol=0, atol=0)
+    torch.testing.assert_close(weights.load_generator(directory).state_dict(), net.state_dict(), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -188,15 +188,15 @@ def test_load_generator_falls_back_to_the_checkpoint(tmp_path):
     [
         (lambda d: None, "no last generator weights"),
         (lambda d: (d / "generator.safetensors").write_bytes(b"\xff" * 100), "cannot be read"),
-        (lambda d: runs.save_generator(d, Generator(28, 1, 17, 4)), "cannot be read"),
+        (lambda d: weights.save_generator(d, Generator(28, 1, 17, 4)), "cannot be read"),
         (lambda d: (d / "config.json").unlink(), "holds no run"),
     ],
 )
 def test_load_generator_says_what_is_wrong(tmp_path, prepare, message):
     directory = make_run(tmp_path)
     prepare(directory)
-    with pytest.raises(runs.RunError, match=message):
-        runs.load_generator(directory)
+    with pytest.raises(layout.RunError, match=message):
+        weights.load_generator(directory)
 
 
 def test_a_pickle_in_place_of_a_checkpoint_is_not_run(tmp_path):
@@ -206,8 +206,8 @@ def test_a_pickle_in_place_of_a_checkpoint_is_not_run(tmp_path):
 
     directory = make_run(tmp_path)
     torch.save({"sampler": Payload()}, directory / "checkpoint.pt")
-    with pytest.raises(runs.RunError, match="cannot be read"):
-        runs.load_generator(directory)
+    with pytest.raises(layout.RunError, match="cannot be read"):
+        weights.load_generator(directory)
     assert not (tmp_path / "ran").exists()
 
 
@@ -215,22 +215,22 @@ def test_load_study_has_a_row_per_run_and_load_histories_a_long_table(tmp_path):
     for method in ("gan", "wgan"):
         for seed in (0, 1):
             directory = make_run(tmp_path, method=method, seed=seed)
-            runs.append_history(directory, {"generator_steps": 2, "loss": float(seed)})
-    study = runs.load_study(tmp_path, "s")
+            history.append_history(directory, {"generator_steps": 2, "loss": float(seed)})
+    study = reading.load_runs(tmp_path, "s")
     assert len(study) == 4
     assert set(study["method"]) == {"gan", "wgan"}
     assert study["num_images"].eq(10).all()
-    histories = runs.load_histories(study)
+    histories = reading.load_rows(study, layout.HISTORY)
     assert len(histories) == 4
     assert histories.loc[histories["seed"] == 1, "loss"].tolist() == [1.0, 1.0]
 
 
 def test_diagnostics_are_one_long_table_without_the_runs_that_have_none(tmp_path):
     make_run(tmp_path, method="gan")  # of a version that did not measure this
-    assert runs.load_diagnostics(runs.load_study(tmp_path, "s")).empty
+    assert runs.load_diagnostics(reading.load_runs(tmp_path, "s")).empty
     directory = make_run(tmp_path, method="wgan", seed=1)
-    runs.append_diagnostics(directory, 2, [("score", "real", 0.5)])
-    table = runs.load_diagnostics(runs.load_study(tmp_path, "s"))
+    history.append_diagnostics(directory, 2, [("score", "real", 0.5)])
+    table = runs.load_diagnostics(reading.load_runs(tmp_path, "s"))
     assert table.to_dict("records") == [
         {"dataset": "mnist5k", "method": "wgan", "seed": 1}
         | {"generator_steps": 2, "quantity": "score", "where": "real", "value": 0.5}
@@ -239,8 +239,8 @@ def test_diagnostics_are_one_long_table_without_the_runs_that_have_none(tmp_path
 
 def test_a_missing_study_lists_those_there_are(tmp_path):
     make_run(tmp_path, study="there")
-    with pytest.raises(runs.RunError, match="studies there: there"):
-        runs.load_study(tmp_path, "absent")
+    with pytest.raises(layout.RunError, match="studies there: there"):
+        reading.load_runs(tmp_path, "absent")
 
 
 def test_differing_fields_shows_exactly_what_is_not_shared(tmp_path):
@@ -248,7 +248,7 @@ def test_differing_fields_shows_exactly_what_is_not_shared(tmp_path):
     make_run(tmp_path, method="wgan", clip=0.02)
     make_run(tmp_path, method="gan", dataset="anime_faces", batch_size=8)  # differs between data sets only: not listed
     make_run(tmp_path, method="gan", dataset="anime_faces", batch_size=16, seed=1)
-    table = runs.differing_fields(runs.load_study(tmp_path, "s"))
+    table = reading.differing_fields(reading.load_runs(tmp_path, "s"))
     assert set(table.index) == {"n_critic", "clip", "batch_size"}
     assert table.loc["batch_size", ("anime_faces", "gan")] == "16, 8"
     assert table.loc["n_critic", ("mnist5k", "gan")] == "1"
@@ -258,15 +258,15 @@ def test_differing_fields_shows_exactly_what_is_not_shared(tmp_path):
 def test_cost_table_divides_time_by_steps(tmp_path):
     make_run(tmp_path, method="gan")
     directory = make_run(tmp_path, method="wgan")
-    runs.write_status(directory, "complete", seconds=8.0)
-    costs = runs.cost_table(runs.load_study(tmp_path, "s"))
+    record.write_status(directory, "complete", seconds=8.0)
+    costs = reading.cost_table(reading.load_runs(tmp_path, "s"))
     assert costs.loc[("mnist5k", "gan"), "ms per step"] == 500  # 2 s over 4 steps
     assert costs.loc[("mnist5k", "wgan"), "ratio"] == 4
 
 
 def test_results_directory_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("GANCOMPARE_RESULTS", str(tmp_path / "elsewhere"))
-    assert runs.results_directory() == tmp_path / "elsewhere"
+    assert layout.results_directory() == tmp_path / "elsewhere"
 
 
 HIDDEN = ["papermill", "jupyterlab", "ipywidgets", "nbconvert", "mlxtend", "seaborn", "safetensors", "IPython"]
@@ -292,4 +292,4 @@ def test_a_server_with_the_bare_packages_can_train(tmp_path, image_folder):
     assert result.returncode == 0, result.stderr
     (status,) = tmp_path.glob("*/*/*/*/status.json")
     assert json.loads(status.read_text())["status"] == "complete"
-    assert runs.load_generator(status.parent)(torch.zeros(2, 16)).shape == (2, 3, 28, 28)
+    assert weights.load_generator(status.parent)(torch.zeros(2, 16)).shape == (2, 3, 28, 28)

@@ -10,9 +10,10 @@ import pytest
 from scipy import stats
 
 from gancompare.__main__ import main
-from gancompare.config import MAIN_METHODS, RunConfig
+from gancompare.config import RunConfig
+from gancompare.recipes import MAIN_METHODS
 from gancompare.report import plots
-from gancompare.runs.runs import CLOCKS, run_directory
+from gancompare.runs.layout import CLOCKS, run_directory
 from gancompare.study import study
 from gancompare.verdicts import claims, sensitivity
 

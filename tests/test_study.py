@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gancompare.config import ConfigError, RunConfig
-from gancompare.runs import runs
+from gancompare.runs import layout, record, weights
 from gancompare.study import study
 
 SMOKE = ("--profile=smoke", "--image-size=28", "--no-notebook", "--jobs=2")
@@ -67,7 +67,7 @@ def test_options_give_the_config_back(grid):
 def test_a_study_runs_skips_what_is_complete_and_extends(grid, tmp_path, capsys):
     first = study.run_study(grid(), "s", tmp_path, jobs=2, notebook=False)
     assert set(statuses(first).values()) == {"complete"}
-    before = {d: (d / "generator.safetensors").stat().st_mtime_ns for d in runs.find_runs(tmp_path, "s")}
+    before = {d: (d / "generator.safetensors").stat().st_mtime_ns for d in layout.find_runs(tmp_path, "s")}
     again = study.run_study(grid(seeds=(0, 1), methods=("gan",)), "s", tmp_path, jobs=1, notebook=False)
     assert statuses(again) == {("gan", 0): "skipped", ("gan", 1): "complete"}
     assert {d: (d / "generator.safetensors").stat().st_mtime_ns for d in before} == before
@@ -79,13 +79,13 @@ def test_a_study_runs_skips_what_is_complete_and_extends(grid, tmp_path, capsys)
 def test_threads_are_shared_out(grid, tmp_path):
     study.run_study(grid(), "s", tmp_path, jobs=2, notebook=False)
     threads = max(1, study.usable_cores() // 2)
-    for directory in runs.find_runs(tmp_path, "s"):
-        assert runs.read_status(directory)["machine"]["threads"] == threads
+    for directory in layout.find_runs(tmp_path, "s"):
+        assert record.read_status(directory)["machine"]["threads"] == threads
 
 
 def test_a_failed_run_is_listed_and_the_others_go_on(grid, tmp_path):
     configs = grid()
-    broken = runs.run_directory(tmp_path, "s", configs[0])
+    broken = layout.run_directory(tmp_path, "s", configs[0])
     broken.mkdir(parents=True)
     (broken / "checkpoint.pt").write_bytes(b"rubbish")
     outcomes = study.run_study(configs, "s", tmp_path, jobs=1, notebook=False)
@@ -97,7 +97,7 @@ def test_a_failed_run_is_listed_and_the_others_go_on(grid, tmp_path):
 
 def test_a_finished_run_of_another_config_is_kept_and_reported(grid, tmp_path):
     study.run_study(grid(methods=("gan",)), "s", tmp_path, notebook=False)
-    (directory,) = runs.find_runs(tmp_path, "s")
+    (directory,) = layout.find_runs(tmp_path, "s")
     weights = (directory / "generator.safetensors").read_bytes()
     (outcome,) = study.run_study(grid(methods=("gan",), batch_size=4), "s", tmp_path, notebook=False)
     assert outcome.status == "failed"
@@ -107,8 +107,8 @@ def test_a_finished_run_of_another_config_is_kept_and_reported(grid, tmp_path):
 
 def test_a_second_study_on_the_same_directory_is_told_who_holds_it(grid, tmp_path):
     with (
-        runs.hold(tmp_path / "s", "study 's'"),
-        pytest.raises(runs.RunError, match=f"study 's' is held by process {os.getpid()}"),
+        record.hold(tmp_path / "s", "study 's'"),
+        pytest.raises(layout.RunError, match=f"study 's' is held by process {os.getpid()}"),
     ):
         study.run_study(grid(), "s", tmp_path, notebook=False)
 
@@ -126,7 +126,7 @@ def test_a_study_of_changed_images_is_refused(image_folder, tmp_path):
 @pytest.mark.parametrize("file", ["config.json", "status.json"])
 def test_one_corrupt_run_does_not_stop_the_study(grid, tmp_path, file):
     study.run_study(grid(methods=("gan",)), "s", tmp_path, notebook=False)
-    (directory,) = runs.find_runs(tmp_path, "s")
+    (directory,) = layout.find_runs(tmp_path, "s")
     (directory / file).write_text("{half")
     outcomes = study.run_study(grid(), "s", tmp_path, notebook=False)
     assert statuses(outcomes) == {("gan", 0): "failed", ("wgan", 0): "complete"}
@@ -136,15 +136,15 @@ def test_one_corrupt_run_does_not_stop_the_study(grid, tmp_path, file):
 def test_two_folders_of_one_name_are_told_apart(image_folder, tmp_path):
     folders = [shutil.copytree(image_folder, tmp_path / parent / "cats") for parent in "ab"]
     configs = study.plan(map(str, folders), ["gan"], [0], profile="smoke", image_size=28)
-    with pytest.raises(runs.RunError, match="two runs would share"):
+    with pytest.raises(layout.RunError, match="two runs would share"):
         study.run_study(configs, "s", tmp_path, notebook=False)
 
 
 def test_a_run_is_done_only_when_its_notebook_is(grid, tmp_path):
     (config,) = grid(methods=("gan",))
     study.run_study([config], "s", tmp_path, notebook=False)
-    directory = runs.run_directory(tmp_path, "s", config)
-    fingerprint = runs.read_config(directory)["data"]["fingerprint"]
+    directory = layout.run_directory(tmp_path, "s", config)
+    fingerprint = record.read_config(directory)["data"]["fingerprint"]
     assert study.already(config, directory, fingerprint, notebook=False).status == "skipped"
     assert study.already(config, directory, fingerprint, notebook=True) is None
     (directory / "02_train.ipynb").touch()
@@ -177,8 +177,8 @@ def test_a_method_from_a_file_joins_a_study_and_its_generator_loads_anywhere(ima
     environment = os.environ | {"GANCOMPARE_METHODS": str(tmp_path / "mine.py")}
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
-    (directory,) = runs.find_runs(tmp_path, "s")
-    assert runs.load_generator(directory).latent_dim == 16  # this process does not know the method
+    (directory,) = layout.find_runs(tmp_path, "s")
+    assert weights.load_generator(directory).latent_dim == 16  # this process does not know the method
 
 
 @pytest.fixture
@@ -226,13 +226,13 @@ def test_ctrl_c_stops_the_runs_and_tells_how_to_resume(long_study):
     assert process.returncode == 130
     assert "the same command goes on from here" in output
     assert "Traceback" not in output
-    status = runs.read_status(directory)
+    status = record.read_status(directory)
     assert status["status"] == "interrupted"
     assert 0 < status["generator_steps"] < 600
     wait_for_end(child)
     result = subprocess.run(command, capture_output=True, text=True)  # and so it does
     assert result.returncode == 0, result.stdout
-    assert runs.read_status(directory)["status"] == "complete"
+    assert record.read_status(directory)["status"] == "complete"
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="a zombie's state is read from /proc")
@@ -275,8 +275,8 @@ def test_after_a_killed_run_the_same_command_goes_on(image_folder, tmp_path):
     process.communicate()
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
-    (directory,) = runs.find_runs(tmp_path, "smoke")
-    assert runs.read_status(directory)["status"] == "complete"
+    (directory,) = layout.find_runs(tmp_path, "smoke")
+    assert record.read_status(directory)["status"] == "complete"
     assert (directory / "02_train.ipynb").exists()
 
 
@@ -288,7 +288,7 @@ def test_a_dead_kernel_is_a_failed_run(image_folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr("papermill.execute_notebook", die)
     config = RunConfig(dataset=str(image_folder), profile="smoke", image_size=28)
-    with pytest.raises(runs.RunFailed, match="kernel died"):
+    with pytest.raises(layout.RunFailed, match="kernel died"):
         study.execute(config, "s", tmp_path)
 
 
@@ -298,5 +298,5 @@ def test_the_status_file_is_believed_over_the_notebook(image_folder, tmp_path, m
 
     monkeypatch.setattr("papermill.execute_notebook", claim_to_be_complete)
     config = RunConfig(dataset=str(image_folder), profile="smoke", image_size=28)
-    with pytest.raises(runs.RunFailed, match="without saying why"):
+    with pytest.raises(layout.RunFailed, match="without saying why"):
         study.execute(config, "s", tmp_path)

@@ -18,7 +18,7 @@ from gancompare.base import streams
 from gancompare.config import ConfigError, RunConfig
 from gancompare.data.datasets import load_dataset
 from gancompare.objectives import METHODS, WGANGP
-from gancompare.runs import runs
+from gancompare.runs import layout, record, weights
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_every_method_trains_and_records(smoke, tmp_path, method):
     config = smoke(method=method)
     rows = run(config, tmp_path)
     assert [row["generator_steps"] for row in rows] == [1, 2, 3, 4]
-    assert runs.read_status(tmp_path)["status"] == "complete"
+    assert record.read_status(tmp_path)["status"] == "complete"
     history = pd.read_csv(tmp_path / "history.csv")
     assert history["generator_steps"].tolist() == [1, 2, 3, 4]
     assert history["images_seen"].iloc[-1] == 4 * config.n_critic * config.batch_size
@@ -309,7 +309,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(smoke, tmp_path, fields):
     config = smoke(generator_steps=12, checkpoint_every=5, log_every=3, **fields)
     run(config, tmp_path / "whole")
     stop_at(8, config, tmp_path / "parts")  # past the checkpoint at 5, so steps 6 to 8 are made twice
-    assert runs.read_status(tmp_path / "parts")["status"] == "interrupted"
+    assert record.read_status(tmp_path / "parts")["status"] == "interrupted"
     run(config, tmp_path / "parts")
     assert_same_bits(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
     whole, parts = (pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("whole", "parts"))
@@ -332,23 +332,23 @@ def test_a_killed_run_resumes_to_the_same_bits(smoke, tmp_path):
             [*command, f"--results={results}"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
 
-    directory = runs.run_directory(tmp_path / "killed", "s", config)
+    directory = layout.run_directory(tmp_path / "killed", "s", config)
     process = start(tmp_path / "killed")
     deadline = time.monotonic() + 120
-    while runs.read_status(directory)["generator_steps"] < 16 and time.monotonic() < deadline:
+    while record.read_status(directory)["generator_steps"] < 16 and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert runs.read_status(directory)["status"] == "running"  # it had no chance to say otherwise
+    assert record.read_status(directory)["status"] == "running"  # it had no chance to say otherwise
     for results in ("killed", "whole"):
         process = start(tmp_path / results)
         output, _ = process.communicate(timeout=300)
         assert process.returncode == 0, output.decode()
-    assert_same_bits(weights(directory), weights(runs.run_directory(tmp_path / "whole", "s", config)))
+    assert_same_bits(weights(directory), weights(layout.run_directory(tmp_path / "whole", "s", config)))
 
 
 def test_a_kill_between_the_last_checkpoint_and_its_status_is_mended(smoke, tmp_path, monkeypatch):
-    save = runs.save_generator
+    save = weights.save_generator
 
     def die_the_second_time(directory, net, which="last"):
         if which == "last" and (directory / "generator.safetensors").exists():
@@ -361,7 +361,7 @@ def test_a_kill_between_the_last_checkpoint_and_its_status_is_mended(smoke, tmp_
         with pytest.raises(KeyboardInterrupt):
             run(smoke(), tmp_path / "cut")  # at step 4, after checkpoint.pt was replaced
     assert run(smoke(), tmp_path / "cut") == []
-    assert runs.read_status(tmp_path / "cut")["status"] == "complete"
+    assert record.read_status(tmp_path / "cut")["status"] == "complete"
     assert_same_bits(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
 
 
@@ -386,7 +386,7 @@ def test_a_non_finite_loss_ends_the_run_as_diverged(smoke, tmp_path, monkeypatch
     monkeypatch.setitem(METHODS, "breaks", Breaks)
     config = smoke(method="breaks", generator_steps=50)
     rows = run(config, tmp_path)
-    status = runs.read_status(tmp_path)
+    status = record.read_status(tmp_path)
     assert status["status"] == "diverged"
     assert "generator_loss not finite at generator step 5" in status["message"]
     assert [row["generator_steps"] for row in rows] == [1, 2, 3, 4, 5]
@@ -406,7 +406,7 @@ def test_poisoned_weights_do_not_replace_a_good_checkpoint(smoke, tmp_path, monk
 
     monkeypatch.setattr(train, "generator_step", poison)
     run(smoke(), tmp_path)
-    assert runs.read_status(tmp_path)["status"] == "diverged"
+    assert record.read_status(tmp_path)["status"] == "diverged"
     assert all(torch.isfinite(tensor).all() for tensor in weights(tmp_path).values())
 
 
@@ -417,7 +417,7 @@ def test_an_error_is_recorded_and_raised(smoke, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "generator_step", fail)
     with pytest.raises(ZeroDivisionError):
         run(smoke(), tmp_path)
-    status = runs.read_status(tmp_path)
+    status = record.read_status(tmp_path)
     assert (status["status"], status["message"]) == ("failed", "ZeroDivisionError: on purpose")
 
 
@@ -426,7 +426,7 @@ def test_out_of_memory_names_what_to_lower(smoke, tmp_path, monkeypatch):
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(train, "generator_step", fail)
-    with pytest.raises(runs.RunFailed, match="batch_size=8"):
+    with pytest.raises(layout.RunFailed, match="batch_size=8"):
         run(smoke(), tmp_path)
 
 
@@ -434,7 +434,7 @@ def test_a_corrupt_checkpoint_is_named(smoke, tmp_path):
     config = smoke(generator_steps=6)
     stop_at(4, config, tmp_path)
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
-    with pytest.raises(runs.RunError, match=r"checkpoint\.pt cannot be read"):
+    with pytest.raises(layout.RunError, match=r"checkpoint\.pt cannot be read"):
         run(config, tmp_path)
 
 
@@ -443,7 +443,7 @@ def test_a_checkpoint_of_another_kind_of_device_is_named(smoke, tmp_path):
     stop_at(4, config, tmp_path)
     content = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     torch.save(content | {"device": "cuda"}, tmp_path / "checkpoint.pt")
-    with pytest.raises(runs.RunError, match="written on cuda, this is cpu"):
+    with pytest.raises(layout.RunError, match="written on cuda, this is cpu"):
         run(config, tmp_path)
 
 
@@ -457,7 +457,7 @@ def test_a_run_in_use_is_refused(smoke, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "PATIENCE", 0.1)
     rows = train.train(smoke(), tmp_path)
     next(rows)
-    with pytest.raises(runs.RunError, match=f"process {os.getpid()}"):
+    with pytest.raises(layout.RunError, match=f"process {os.getpid()}"):
         run(smoke(), tmp_path)
     rows.close()
 
@@ -532,7 +532,7 @@ def test_measures_have_their_closed_forms(smoke, monkeypatch):
 
 def test_bf16_trains_on_any_processor(smoke, tmp_path):
     rows = run(smoke(precision="bf16"), tmp_path)
-    assert runs.read_status(tmp_path)["machine"]["arithmetic"] == "bf16"
+    assert record.read_status(tmp_path)["machine"]["arithmetic"] == "bf16"
     assert all(math.isfinite(row["critic_loss"]) for row in rows)
     assert all(tensor.dtype == torch.float32 for name, tensor in weights(tmp_path).items() if name.endswith("weight"))
 
@@ -619,9 +619,9 @@ def test_a_conditional_run_trains_with_every_method(sides, smoke, tmp_path, meth
     config = smoke(dataset=str(sides), method=method, conditional=True)
     rows = run(config, tmp_path / "whole")
     assert all(math.isfinite(value) for row in rows for value in row.values() if value is not None)
-    assert runs.read_status(tmp_path / "whole")["status"] == "complete"
-    assert runs.classes_of(tmp_path / "whole") == ("left", "right")
-    net = runs.load_generator(tmp_path / "whole")
+    assert record.read_status(tmp_path / "whole")["status"] == "complete"
+    assert weights.classes_of(tmp_path / "whole") == ("left", "right")
+    net = weights.load_generator(tmp_path / "whole")
     z = torch.randn(4, net.latent_dim, generator=streams.stream(0, "z"))
     assert not torch.equal(net(z, torch.zeros(4, dtype=int)), net(z, torch.ones(4, dtype=int)))
     stop_at(2, config, tmp_path / "stopped")
@@ -633,7 +633,7 @@ def test_a_conditional_run_learns_which_class_is_which(sides, smoke, tmp_path):
     every = dict.fromkeys(("generator_steps", "evaluate_every", "sample_every", "checkpoint_every"), 40)
     config = smoke(dataset=str(sides), conditional=True, ema_decay=0.0, extractor="none", base_channels=8, **every)
     run(config, tmp_path)
-    net = runs.load_generator(tmp_path)
+    net = weights.load_generator(tmp_path)
     z = torch.randn(64, net.latent_dim, generator=streams.stream(0, "z"))
     assert (left_less_right(net(z, torch.zeros(64, dtype=int))) > 0).all()
     assert (left_less_right(net(z, torch.ones(64, dtype=int))) < 0).all()

@@ -21,9 +21,10 @@ from test_generate import conditional, make_run  # noqa: F401
 import gancompare
 from gancompare.base.streams import fixed_latents, stream
 from gancompare.config import RunConfig
-from gancompare.data.datasets import load_dataset, to_uint8
+from gancompare.data.datasets import load_dataset
+from gancompare.data.pixels import to_uint8
 from gancompare.explore import widgets
-from gancompare.runs import runs
+from gancompare.runs import layout, weights
 from gancompare.study import study
 
 METHODS = ("gan", "wgan", "wgan-gp")
@@ -192,7 +193,7 @@ def test_drop_downs_lead_to_other_runs(explorer):
     explorer.wait()
     explorer.run_seed.value = 1
     assert explorer.views["wgan"].net.project.weight.equal(
-        runs.load_generator(explorer.found["one"]["mnist"][1]["wgan"]).project.weight
+        weights.load_generator(explorer.found["one"]["mnist"][1]["wgan"]).project.weight
     )
     assert_shows(explorer, explorer.latents())
     explorer.reset.click()
@@ -238,11 +239,11 @@ def test_if_no_run_has_weights_nothing_breaks(make_run, tmp_path):  # noqa: F811
 
 
 def test_what_is_not_there_is_named(results, tmp_path):
-    with pytest.raises(runs.RunError, match="no finished runs in"):
+    with pytest.raises(layout.RunError, match="no finished runs in"):
         widgets.Explorer(results=tmp_path)
-    with pytest.raises(runs.RunError, match="no finished runs of study 'three'; there are: one, two"):
+    with pytest.raises(layout.RunError, match="no finished runs of study 'three'; there are: one, two"):
         widgets.Explorer("three", results)
-    with pytest.raises(runs.RunError, match="data set 'cifar'; there are: mnist, squares"):
+    with pytest.raises(layout.RunError, match="data set 'cifar'; there are: mnist, squares"):
         widgets.Explorer("one", results, "cifar")
     assert widgets.Explorer(results=results, dataset="squares").study.value == "one"
 
@@ -520,7 +521,7 @@ print(*(widget.comm.comm_id for widget in watched))"""
                 text = state["value"]
         assert all(1 <= count <= 40 for count in got.values())
         z = seed_latents()
-        nets = [runs.load_generator(results / "one" / "mnist" / method / "seed0") for method in METHODS]
+        nets = [weights.load_generator(results / "one" / "mnist" / method / "seed0") for method in METHODS]
         z += 2 * widgets.principal_directions(nets[0])[0][0]
         for name, net in zip(pictures, nets, strict=True):
             picture = ipywidgets.Image(value=last[name], format="jpeg")

@@ -6,11 +6,14 @@ import os
 import platform
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from gancompare.base.errors import UserError
 
-class DeviceError(ValueError):
+
+class DeviceError(UserError, ValueError):
     """A device that is not there; the message names it and the remedy."""
 
 
@@ -77,3 +80,19 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(-4, 0)  # M_MMAP_MAX: every block from the heap
         libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD, bytes: the heap does not shrink
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a GPU has done all it was given; a CPU has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def describe(device: torch.device, bf16: bool) -> dict[str, Any]:
+    """What a measured time depends on."""
+    return {
+        "processor": device_name(device),
+        "threads": torch.get_num_threads(),
+        "arithmetic": "bf16" if bf16 else "float32",
+        "torch": torch.__version__,
+    }

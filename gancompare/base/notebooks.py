@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import gancompare
+from gancompare.base.errors import UserError
 
 NOTEBOOKS = Path(gancompare.__file__).resolve().parent.parent / "notebooks"
 START_SECONDS = 180  # for a kernel to answer; a busy machine takes its time
 
 
-class NotebookError(RuntimeError):
+class NotebookError(UserError, RuntimeError):
     """A notebook that is not there or did not run to its end; the message says why."""
 
 
-def execute(name: str, output: Path, parameters: dict[str, Any]) -> None:
+def execute_notebook(name: str, output: Path, parameters: dict[str, Any]) -> None:
     """Execute ``notebooks/<name>`` and put it at ``output``, printing what its kernel prints.
 
     Raises NotebookError. What was executed until then is kept as ``<output's stem>.unfinished.ipynb``; a finished

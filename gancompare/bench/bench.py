@@ -31,10 +31,12 @@ from gancompare.base.device import device_name
 from gancompare.base.files import write_atomically
 from gancompare.base.streams import stream
 from gancompare.bench.profiling import PARTS, flops, matmul_ceiling, peak_memory, shares, synchronize
-from gancompare.config import MAIN_METHODS, RunConfig
+from gancompare.config import RunConfig
 from gancompare.data.datasets import cache_directory, load_dataset
-from gancompare.runs import runs
+from gancompare.recipes import MAIN_METHODS
+from gancompare.runs import layout, reading, record
 from gancompare.scoring import evaluation
+from gancompare.scoring.sampling import evaluation_samples
 from gancompare.study import study
 from gancompare.train import Training, iteration, prepare
 
@@ -345,7 +347,7 @@ def time_to_quality(config: RunConfig, threshold: float, limit_seconds: float) -
                     next(running)
                 seconds += time.perf_counter() - started
                 steps += config.evaluate_every
-                distance = reference.distances(evaluation.fakes(state.generator, config.seed, count))["fd"]
+                distance = reference.distances(evaluation_samples(state.generator, config.seed, count))["fd"]
                 if not math.isfinite(distance):
                     break
         reached = distance < threshold
@@ -377,13 +379,13 @@ def bookkeeping(counts: list[int], directory: Path) -> pd.DataFrame:
         planned = time.perf_counter() - started
         data = {"fingerprint": "0" * 16, "num_images": 1}
         for config in configs:
-            place = runs.run_directory(directory, f"runs{count}", config)
+            place = layout.run_directory(directory, f"runs{count}", config)
             place.mkdir(parents=True)
-            content = {"format": runs.FORMAT, "version": "", "hash": config.hash(), "config": config.to_dict()}
+            content = {"format": record.FORMAT, "version": "", "hash": config.hash(), "config": config.to_dict()}
             (place / "config.json").write_text(json.dumps(content | {"data": data}))
             (place / "status.json").write_text(json.dumps({"status": "complete", "generator_steps": 1}))
         started = time.perf_counter()
-        assert len(runs.load_study(directory, f"runs{count}")) == count
+        assert len(reading.load_runs(directory, f"runs{count}")) == count
         read = time.perf_counter() - started
         per_run = {"plan_us_per_run": 1e6 * planned / count, "read_us_per_run": 1e6 * read / count}
         rows.append({"runs": count, "plan_s": planned, "read_s": read} | per_run)

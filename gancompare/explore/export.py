@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gancompare.base.files import write_atomically
 from gancompare.base.streams import fixed_latents
 from gancompare.explore.generate import load
-from gancompare.runs import runs
+from gancompare.runs import layout, record, weights
 
 TOLERANCE = 1e-4  # of images in [-1, 1]: an eightieth of a grey level, far above float32 rounding in these nets
 HALF_TOLERANCE = 1 / 127.5  # a grey level, some four times what rounding to 11 bits does to trained generators
@@ -40,20 +40,20 @@ def export(
     [-1, 1], float32, any B. "onnx": inputs ``latents`` (and ``labels``), output ``images``; "torchscript": for
     ``torch.jit.load``; "torch-export": for ``torch.export.load``, named *.pt2; "safetensors": the weights, with the
     run's ``config.json`` beside them, for ``load_generator`` of their folder, which knows only the names in
-    ``runs.WEIGHTS``; ``half`` rounds them to float16, half as large, which ``load_generator`` widens again.
+    ``layout.WEIGHTS``; ``half`` rounds them to float16, half as large, which ``load_generator`` widens again.
     Raises RunError for a run without usable weights, a file that is there unless ``force``, a name that is not found
     again, a missing package, and images that differ by more than ``TOLERANCE`` (``HALF_TOLERANCE``) from the run's;
     then nothing is written.
     """
     output, tolerance = Path(output), HALF_TOLERANCE if half else TOLERANCE
     if half and form != "safetensors":
-        raise runs.RunError(f"--half with --format {form}: only safetensors hold half precision; leave out --half")
-    if form == "safetensors" and output.name not in runs.WEIGHTS.values():
-        names = " or ".join(runs.WEIGHTS.values())
-        raise runs.RunError(f"--output {output}: load_generator finds safetensors by their name; call it {names}")
+        raise layout.RunError(f"--half with --format {form}: only safetensors hold half precision; leave out --half")
+    if form == "safetensors" and output.name not in layout.WEIGHTS.values():
+        names = " or ".join(layout.WEIGHTS.values())
+        raise layout.RunError(f"--output {output}: load_generator finds safetensors by their name; call it {names}")
     config = output.with_name("config.json") if form == "safetensors" else None
     net = load(run, checkpoint=checkpoint)
-    text = json.dumps(runs.read_config(Path(run)), indent=2) + "\n"
+    text = json.dumps(record.read_config(Path(run)), indent=2) + "\n"
     check_output(output, config, text, force)
     content, reopened = to_safetensors(net, half) if half else FORMATS[form](net)
     differences = []
@@ -61,31 +61,31 @@ def export(
         given = inputs(net, fixed_latents(0, f"export {count}", count, net.latent_dim))
         expected, found = net(*given), reopened(*given)
         if found.shape != expected.shape:
-            raise runs.RunError(f"{form}: {count} latents gave images of shape {tuple(found.shape)}; nothing written")
+            raise layout.RunError(f"{form}: {count} latents gave images of shape {tuple(found.shape)}; nothing written")
         differences.append((found - expected).abs().max())
     worst = float(torch.stack(differences).max())  # NaN if any is
     if not worst <= tolerance:
-        raise runs.RunError(f"{form}: images differ from the run's by {worst:.1e} > {tolerance:.0e}; nothing written")
+        raise layout.RunError(f"{form}: images differ from the run's by {worst:.1e} > {tolerance:.0e}; nothing written")
     try:
         output.absolute().parent.mkdir(parents=True, exist_ok=True)
         if config:
             write_atomically(config, text.encode())
         write_atomically(output, content)
     except OSError as error:
-        raise runs.RunError(f"--output {output} cannot be written: {error}") from error
+        raise layout.RunError(f"--output {output} cannot be written: {error}") from error
     return worst
 
 
 def check_output(output: Path, config: Path | None, text: str, force: bool) -> None:
     """Raise RunError if ``output``, or a config.json of another run beside it, would be overwritten."""
     if output.is_dir():
-        raise runs.RunError(f"--output {output} is a folder: give a file")
+        raise layout.RunError(f"--output {output} is a folder: give a file")
     if force:
         return
     if output.exists():
-        raise runs.RunError(f"--output {output} exists: give another name, or --force to replace it")
+        raise layout.RunError(f"--output {output} exists: give another name, or --force to replace it")
     if config and config.exists() and config.read_text(errors="replace") != text:
-        raise runs.RunError(f"{config} exists and is of another run: choose another folder, or --force to replace it")
+        raise layout.RunError(f"{config} exists and is of another run: choose another folder, or --force to replace it")
 
 
 def to_onnx(net: nn.Module) -> tuple[bytes, Images]:
@@ -133,7 +133,7 @@ def to_torch_export(net: nn.Module) -> tuple[bytes, Images]:
 
 def to_safetensors(net: nn.Module, half: bool = False) -> tuple[bytes, Images]:
     library = need("safetensors.torch", "safetensors", ("safetensors",))
-    content = runs.pack_weights(net, half)
+    content = weights.pack_weights(net, half)
     kinds = {name: tensor.dtype for name, tensor in net.state_dict().items()}
     reopened = {name: tensor.to(kinds[name]) for name, tensor in library.load(content).items()}
     return content, lambda *given: torch.func.functional_call(net, reopened, given)
@@ -167,7 +167,7 @@ def need(module: str, form: str, packages: tuple[str, ...]) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise runs.RunError(
+        raise layout.RunError(
             f"--format {form} needs the package {module.split('.')[0]} ({error}): pip install {' '.join(packages)}"
         ) from error
 

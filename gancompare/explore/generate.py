@@ -20,9 +20,9 @@ from torchvision.utils import make_grid
 
 from gancompare.base.device import available_memory, usable_cores
 from gancompare.base.streams import fixed_latents
-from gancompare.data.datasets import to_uint8
-from gancompare.models import in_batches
-from gancompare.runs import runs
+from gancompare.data.pixels import to_uint8
+from gancompare.runs import grids, layout, record, weights
+from gancompare.scoring.sampling import in_batches
 
 FORMATS = ("png", "grid", "npz")
 BLOCK = 16  # latents in every forward pass: another number can be rounded to another pixel value
@@ -58,10 +58,10 @@ def generate(
     output = Path(output)
     for name, value in (("num-images", count), ("batch-size", batch_size)):
         if value < 1:
-            raise runs.RunError(f"--{name} {value}: must be at least 1")
+            raise layout.RunError(f"--{name} {value}: must be at least 1")
     check_output(output, force)
     net = load(run, device, checkpoint)
-    config = runs.read_config(Path(run))
+    config = record.read_config(Path(run))
     about = {"run": str(run), "run_hash": config["hash"], "num_images": count, "seed": seed, "format": form}
     about |= {"truncation": truncation, "checkpoint": checkpoint, "class": of_class}
     size, channels = config["config"]["image_size"], config["config"]["channels"]
@@ -77,11 +77,11 @@ def generate(
 
 
 def load(run: str | Path, device: str | torch.device = "cpu", checkpoint: str = "last") -> nn.Module:
-    """``runs.load_generator``, that also raises RunError for weights that are not finite."""
-    net = runs.load_generator(run, device, checkpoint)
+    """``weights.load_generator``, that also raises RunError for weights that are not finite."""
+    net = weights.load_generator(run, device, checkpoint)
     if not all(weights.isfinite().all() for weights in net.state_dict().values() if weights.is_floating_point()):
-        status = runs.read_status(Path(run))["status"]
-        raise runs.RunError(f"{run} has generator weights that are not finite (status {status}): no images to be had")
+        status = record.read_status(Path(run))["status"]
+        raise layout.RunError(f"{run} has generator weights that are not finite (status {status}): no images to be had")
     return net.to(memory_format=torch.channels_last)  # convolutions take about four fifths of the time
 
 
@@ -94,7 +94,7 @@ def truncate(z: Tensor, limit: float | None) -> Tensor:
     if limit is None:
         return z
     if not 0 < limit < math.inf:
-        raise runs.RunError(f"--truncation {limit}: must be a positive number; small is typical, large is varied")
+        raise layout.RunError(f"--truncation {limit}: must be a positive number; small is typical, large is varied")
     edge = torch.special.ndtr(torch.tensor(-float(limit), dtype=torch.float64))
     negative = torch.special.ndtr(-z.double().abs())  # the lower tail alone keeps its digits
     cut = torch.special.ndtri(edge + negative * (1 - 2 * edge))
@@ -103,15 +103,15 @@ def truncate(z: Tensor, limit: float | None) -> Tensor:
 
 def class_number(run: Path, name: str) -> int:
     """The label of a class of a conditional run, by its name or its number. Raises RunError where there is none."""
-    classes = runs.classes_of(run)
+    classes = weights.classes_of(run)
     if not classes:
-        raise runs.RunError(f"--class {name}: {run} was not told classes; train one with --conditional")
+        raise layout.RunError(f"--class {name}: {run} was not told classes; train one with --conditional")
     if name in classes:
         return classes.index(name)
     if name.isdecimal() and int(name) < len(classes):
         return int(name)
     some = ", ".join(classes[:20]) + (f" and {len(classes) - 20} more" if len(classes) > 20 else "")
-    raise runs.RunError(f"--class {name}: no such class; there are {some}, or their numbers from 0")
+    raise layout.RunError(f"--class {name}: no such class; there are {some}, or their numbers from 0")
 
 
 @torch.no_grad()
@@ -194,9 +194,7 @@ def to_image(pixels: np.ndarray) -> Image.Image:
 
 def grid(images: Tensor, columns: int | None = None) -> Image.Image:
     """uint8 (N, C, H, W) → one picture, white between images; about a square unless ``columns`` are given."""
-    sheet = make_grid(
-        images, nrow=columns or math.ceil(math.sqrt(len(images))), padding=runs.GRID_PADDING, pad_value=255
-    )
+    sheet = make_grid(images, nrow=columns or math.ceil(math.sqrt(len(images))), padding=grids.PADDING, pad_value=255)
     return to_image(sheet[: images.shape[1]].permute(1, 2, 0).numpy())  # make_grid turns grey into three channels
 
 
@@ -208,39 +206,39 @@ def check_output(output: Path, force: bool) -> None:
     if not output.exists():
         return
     if not output.is_dir():
-        raise runs.RunError(f"--output {output} is a file: give a folder")
+        raise layout.RunError(f"--output {output} is a file: give a folder")
     found = sorted(path.name for path in output.iterdir())
     foreign = [name for name in found if not OURS.fullmatch(name)]
     if foreign:  # not with --force either: a slip must not cost a folder of something else
-        raise runs.RunError(f"--output {output} holds other files, such as {foreign[0]}: give a new folder")
+        raise layout.RunError(f"--output {output} holds other files, such as {foreign[0]}: give a new folder")
     if found and "generate.json" not in found:  # numbered images of somebody else's
-        raise runs.RunError(
+        raise layout.RunError(
             f"--output {output} holds {found[0]} but no generate.json, as an output does: give a new folder"
         )
     if found and not force:
-        raise runs.RunError(f"--output {output} exists: give a new folder, or --force to replace it")
+        raise layout.RunError(f"--output {output} exists: give a new folder, or --force to replace it")
 
 
 def check_count(output: Path, count: int, form: str, size: int, channels: int, latent_dim: int) -> None:
     """Raise RunError for more images than the disk, the memory or a picture can hold."""
     pixels = count * size * size * channels
-    if form == "grid" and count * (size + runs.GRID_PADDING) ** 2 > Image.MAX_IMAGE_PIXELS:
-        most = Image.MAX_IMAGE_PIXELS // (size + runs.GRID_PADDING) ** 2
-        raise runs.RunError(
+    if form == "grid" and count * (size + grids.PADDING) ** 2 > Image.MAX_IMAGE_PIXELS:
+        most = Image.MAX_IMAGE_PIXELS // (size + grids.PADDING) ** 2
+        raise layout.RunError(
             f"--num-images {count:,} is too many for one grid: at most {most:,}, or --format png or npz"
         )
     place = next(folder for folder in output.absolute().parents if folder.exists())
     needed = max(pixels, count * FILE_BYTES) if form == "png" else pixels
     free = shutil.disk_usage(place).free
     if needed > free:
-        raise runs.RunError(
+        raise layout.RunError(
             f"--num-images {count:,} may need {needed / 2**30:,.1f} GiB, but {free / 2**30:,.1f} GiB are free in "
             f"{place}: ask for fewer or choose another --output"
         )
     # the latents, and copies of them in float64 where they are truncated
     needed, free = 24 * count * latent_dim + (2 * pixels if form == "grid" else 0), available_memory()
     if free is not None and needed > free:
-        raise runs.RunError(
+        raise layout.RunError(
             f"--num-images {count:,} needs {needed / 2**30:,.1f} GiB of memory, but {free / 2**30:,.1f} GiB are "
             "available: ask for fewer"
         )
@@ -255,7 +253,7 @@ def new_folder(output: Path, force: bool) -> Iterator[Path]:
     aside = output.absolute().with_name(f".{output.absolute().name}.partial")
     folder, old, held = aside / "new", aside / "old", False
     try:
-        with runs.hold(aside, "--output"):
+        with record.hold(aside, "--output"):
             held = True
             _remove(folder, old)
             folder.mkdir()
@@ -270,7 +268,7 @@ def new_folder(output: Path, force: bool) -> Iterator[Path]:
                     old.rename(output)
                 _remove(folder, old)
     except OSError as error:
-        raise runs.RunError(f"--output {output} cannot be written: {error}") from error
+        raise layout.RunError(f"--output {output} cannot be written: {error}") from error
     finally:
         if held:
             with contextlib.suppress(OSError):  # in use again by another process

@@ -19,11 +19,12 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gancompare.data.datasets import to_uint8
+from gancompare import arms
+from gancompare.data.pixels import to_uint8
 from gancompare.explore import generate
 from gancompare.explore.latents import portable, principal_directions, slerp
 from gancompare.report import plots
-from gancompare.runs import runs
+from gancompare.runs import grids, layout, reading
 
 BUDGET = 8 * 10**6  # bytes that a data set may take, explorer and animations together
 EXACT = 4 * 10**6  # bytes up to which an explorer's weights are float16
@@ -58,8 +59,8 @@ def sections(results: Path, study: str) -> list[tuple[str, str]]:
     Empty for a folder without runs of its own, as a sweep is, whose cells hold generators of many kinds.
     """
     try:
-        table = runs.load_study(results, study)
-    except runs.RunError:
+        table = reading.load_runs(results, study)
+    except layout.RunError:
         return []
     found = []
     for dataset, of_dataset in table.groupby("dataset", sort=False):
@@ -76,10 +77,10 @@ def with_weights(table: pd.DataFrame) -> tuple[int, Nets, dict[str, Path]]:
     for seed, of_seed in table.groupby("seed"):
         directories = dict(zip(of_seed["method"], of_seed["directory"], strict=True))
         nets = {}
-        for method in runs.in_order(directories):
+        for method in arms.in_order(directories):
             try:
                 nets[method] = generate.load(directories[method])
-            except runs.RunError:
+            except layout.RunError:
                 continue  # it diverged, or its weights are elsewhere
         if len(nets) > len(best[1]):
             best = int(seed), nets, directories
@@ -353,7 +354,7 @@ def way(net: nn.Module, latent_dim: int) -> list[Image.Image]:
     ends = [portable(seed, 8, latent_dim)[:, : net.latent_dim] for seed in (0, 1, 2, 0)]
     steps = [divmod(3 * i / FRAMES, 1) for i in range(FRAMES)]
     frames = [generate.render(net, slerp(ends[int(leg)], ends[int(leg) + 1], t)) for leg, t in steps]
-    return [_small(generate.grid(images, 4), 4 * 66 + runs.GRID_PADDING) for images in frames]
+    return [_small(generate.grid(images, 4), 4 * 66 + grids.PADDING) for images in frames]
 
 
 def growth(directory: Path) -> list[Image.Image]:
@@ -361,7 +362,7 @@ def growth(directory: Path) -> list[Image.Image]:
     frames = []
     for step, path in plots.saved_grids(directory).items():
         images = torch.from_numpy(plots.tiles(path)[:24].copy()).permute(0, 3, 1, 2)
-        sheet = _small(generate.grid(images, 6), 6 * 66 + runs.GRID_PADDING)
+        sheet = _small(generate.grid(images, 6), 6 * 66 + grids.PADDING)
         frame = Image.new("RGB", (sheet.width, sheet.height + 14), "white")
         frame.paste(sheet)
         ImageDraw.Draw(frame).text((4, sheet.height + 1), f"{step:,} steps", fill="black")

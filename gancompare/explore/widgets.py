@@ -22,13 +22,14 @@ import traitlets
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
+from gancompare import arms
 from gancompare.base.files import write_atomically
 from gancompare.base.streams import fixed_latents
 from gancompare.data.datasets import DataError, Dataset, dataset_slug, describe_datasets, load_dataset
 from gancompare.explore import generate
 from gancompare.explore.latents import principal_directions, slerp
 from gancompare.report import plots
-from gancompare.runs import runs
+from gancompare.runs import layout, record, weights
 from gancompare.scoring import evaluation
 
 IMAGES, COLUMNS = 16, 4  # of each method, in a square
@@ -138,7 +139,7 @@ def mp4(frames: list[Image.Image], milliseconds: int = FRAME_MS) -> bytes:
 
         imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
-        raise runs.RunError(f"MP4 needs more packages ({error}): pip install imageio imageio-ffmpeg") from error
+        raise layout.RunError(f"MP4 needs more packages ({error}): pip install imageio imageio-ffmpeg") from error
     pixels = np.stack([np.asarray(frame.convert("RGB")) for frame in frames])
     odd = [(0, side % 2) for side in pixels.shape[1:3]]
     options = {"fps": 1000 / milliseconds, "codec": "libx264", "pixelformat": "yuv420p", "macro_block_size": 2}
@@ -162,17 +163,17 @@ def find_finished(results: str | Path) -> Found:
         study, dataset, method, seed = directory.parts[-4:]
         number = seed.removeprefix("seed")
         try:
-            finished = number.isdigit() and runs.read_status(directory)["status"] in runs.FINISHED
-        except runs.RunError:
+            finished = number.isdigit() and record.read_status(directory)["status"] in layout.FINISHED
+        except layout.RunError:
             continue
         if finished:
             found.setdefault(study, {}).setdefault(dataset, {}).setdefault(int(number), {})[method] = directory
     if not found:
-        raise runs.RunError(f"no finished runs in {results}: train some first, by `gancompare study`")
+        raise layout.RunError(f"no finished runs in {results}: train some first, by `gancompare study`")
     for datasets in found.values():
         for seeds in datasets.values():
             for seed, methods in seeds.items():
-                seeds[seed] = {method: methods[method] for method in runs.in_order(methods)}
+                seeds[seed] = {method: methods[method] for method in arms.in_order(methods)}
     return found
 
 
@@ -191,7 +192,7 @@ def images_of(directory: Path, split: str) -> Dataset:
     Raises DataError if they are not at hand, or are others than the run had: then what is held out now may be what it
     was trained on.
     """
-    content = runs.read_config(directory)
+    content = record.read_config(directory)
     config = content["config"]
     for row in describe_datasets():
         if row["name"] == config["dataset"] and not row["found"]:
@@ -285,7 +286,7 @@ class Explorer(widgets.VBox):
 
     def __init__(self, study: str | None = None, results: str | Path | None = None, dataset: str | None = None):
         super().__init__()
-        self.found = find_finished(results or runs.results_directory())
+        self.found = find_finished(results or layout.results_directory())
         study, dataset, _, _ = runs_of(self.found, study, dataset)
         self._real: dict[tuple, Dataset] = {}  # training images that were looked through
         self.views: dict[str, View] = {}
@@ -408,7 +409,7 @@ class Explorer(widgets.VBox):
             try:
                 net = generate.load(directory)
                 directions, shares = principal_directions(net)
-            except runs.RunError as error:
+            except layout.RunError as error:
                 head += f"<br>{html.escape(str(error))}"
             picture = Picture(format="jpeg", tooltip=f"{IMAGES} images by {method}")
             training = Picture(format="jpeg", tooltip=f"images by {method} while it trained")
@@ -422,7 +423,7 @@ class Explorer(widgets.VBox):
         usable = {method: view.net for method, view in views.items() if view.net}
         self.steps = sorted({step for view in views.values() for step in view.snapshots})
         self._set_options(self.directions_of, list(usable))
-        self.classes = max((runs.classes_of(directories[method]) for method in usable), key=len, default=())
+        self.classes = max((weights.classes_of(directories[method]) for method in usable), key=len, default=())
         self._set_options(self.of_class, [IN_TURN, *self.classes])
         self.of_class.layout.display = None if self.classes else "none"
         self._quiet = True
@@ -480,7 +481,7 @@ class Explorer(widgets.VBox):
         points = [replace(here, percent=way) for way in ways]
         frames = [side_by_side(sheets) for point in points if (sheets := self.sheets(point))]
         if not frames:
-            raise runs.RunError("none of these runs has weights: there is nothing to animate")
+            raise layout.RunError("none of these runs has weights: there is nothing to animate")
         return frames + frames[-2:0:-1]
 
     def time_lapse(self) -> list[Image.Image]:
@@ -489,7 +490,7 @@ class Explorer(widgets.VBox):
         Raises RunError where fewer than two pictures of it were saved.
         """
         if len(self.steps) < 2:
-            raise runs.RunError("a time-lapse takes pictures of two steps of training, and there are fewer")
+            raise layout.RunError("a time-lapse takes pictures of two steps of training, and there are fewer")
         saved = {m: view for m, view in self.views.items() if min(view.snapshots, default=math.inf) <= self.steps[0]}
         return [
             side_by_side({f"{method}, {step:,} steps": view.saved(step) for method, view in saved.items()})
@@ -552,7 +553,7 @@ class Explorer(widgets.VBox):
                     view.near.value = jpeg(blown_up(pair, image.shape[-1]).convert("RGB"))
                     view.near.layout.display = None
                     psnr.append(f"{method} {found['neighbour_psnr']:.1f}")
-        except (DataError, runs.RunError) as error:
+        except (DataError, layout.RunError) as error:
             self._say(f"no nearest training image: {error}")
             return
         self._say(f"image {number} and, below it, the training image nearest by pixels; PSNR in dB: {', '.join(psnr)}")
@@ -568,7 +569,7 @@ class Explorer(widgets.VBox):
     def _png(self) -> bytes:
         picture, buffer = self.picture(), io.BytesIO()
         if picture is None:
-            raise runs.RunError("none of these runs has weights: there is nothing to save")
+            raise layout.RunError("none of these runs has weights: there is nothing to save")
         picture.save(buffer, format="PNG")
         return buffer.getvalue()
 
@@ -581,7 +582,7 @@ class Explorer(widgets.VBox):
             path = next(folder / name for name in names if not (folder / name).exists())  # never over another
             write_atomically(path, make())
             self._say(f"saved {path}")
-        except (OSError, runs.RunError) as error:
+        except (OSError, layout.RunError) as error:
             self._say(f"not saved: {error}")
 
 
@@ -610,5 +611,5 @@ def _choose(what: str, wanted: str | None, there: dict, fits: Callable[[str], bo
     """``wanted``, or the first of ``there`` that fits. Raises RunError, listing what there is."""
     chosen = wanted if wanted is not None else next(filter(fits, there), next(iter(there)))
     if chosen not in there:
-        raise runs.RunError(f"no finished runs of {what} {wanted!r}; there are: {', '.join(there)}")
+        raise layout.RunError(f"no finished runs of {what} {wanted!r}; there are: {', '.join(there)}")
     return chosen

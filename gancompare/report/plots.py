@@ -21,7 +21,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 from PIL import Image
 
 from gancompare.objectives import METHODS
-from gancompare.runs.runs import GRID_COLUMNS, GRID_PADDING
+from gancompare.runs.grids import COLUMNS as GRID_COLUMNS
+from gancompare.runs.grids import PADDING as GRID_PADDING
 from gancompare.verdicts import ranking, statistics
 
 # Okabe and Ito's palette, which stays apart under the common colour blindnesses

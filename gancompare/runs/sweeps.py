@@ -8,7 +8,7 @@ folder's name, the value that was changed from its own config.
 from dataclasses import dataclass
 from typing import Any
 
-from gancompare.config import MAIN_METHODS
+from gancompare.recipes import MAIN_METHODS
 
 BASE, ARCHITECTURE, STACK = "base", "architecture", "stacked"
 

@@ -33,7 +33,7 @@ def panel(
     None. ``real`` and ``fake`` have one length. ``rng`` draws points between images.
     """
     between = interpolate(real, fake, rng)
-    norms = input_gradient_norms(critic, torch.cat([real, fake, between])).split(len(real))
+    norms = [input_gradient_norms(critic, images) for images in (real, fake, between)]
     found = []
     for where, values in zip(("real", "fake", "interpolated"), norms, strict=True):
         found += [(f"gradient_norm_{name}", where, value) for name, value in distribution(values).items()]
@@ -41,7 +41,7 @@ def panel(
     by_layer = layer_gradient_norms(critic, objective, real, fake, rng)
     found += [("layer_gradient_norm", layer, value) for layer, value in by_layer.items()]
     found += [("spectral_norm", layer, value) for layer, value in spectral_norms(critic, real[:1]).items()]
-    return found + health(critic, objective, real, fake, held_out)
+    return found + health(critic, objective, real, fake, held_out, rng)
 
 
 def distribution(values: Tensor) -> dict[str, float]:
@@ -81,7 +81,7 @@ def lipschitz_estimate(critic: nn.Module, real: Tensor, fake: Tensor, points: in
     parts. A lower bound of the critic's Lipschitz constant. 0 if all pairs are the same image twice.
     """
     at = torch.linspace(0, 1, points, dtype=real.dtype, device=real.device)
-    scores = critic(torch.cat([torch.lerp(fake, real, t) for t in at])).view(points, len(real))
+    scores = torch.stack([critic(torch.lerp(fake, real, t)) for t in at])  # (points, B)
     piece = (real - fake).flatten(1).norm(dim=1) / (points - 1)
     slopes = scores.diff(dim=0).abs() / piece
     return slopes[:, piece != 0].max().item() if bool((piece != 0).any()) else 0.0
@@ -117,20 +117,6 @@ def inputs_of_layers(critic: nn.Module, images: tuple[Tensor, ...]) -> Iterator[
             hook.remove()
 
 
-@contextmanager
-def each_scored_apart(critic: nn.Module) -> Iterator[None]:
-    """Within the block, ``objectives.scores`` calls the critic on real and on fake images themselves, not on both."""
-    before = vars(critic).get("scores_each_alone")
-    critic.scores_each_alone = False
-    try:
-        yield
-    finally:
-        if before is None:
-            del critic.scores_each_alone
-        else:
-            critic.scores_each_alone = before
-
-
 def layer_gradient_norms(
     critic: nn.Module, objective: Any, real: Tensor, fake: Tensor, rng: torch.Generator
 ) -> dict[str, float]:
@@ -141,7 +127,7 @@ def layer_gradient_norms(
     points than these and has no part in it. Layers that the critic does not use are left out.
     """
     real, fake = (images.detach().requires_grad_(True) for images in (real, fake))
-    with each_scored_apart(critic), inputs_of_layers(critic, (real, fake)) as seen:
+    with inputs_of_layers(critic, (real, fake)) as seen:
         loss = sum(objective.critic_loss(critic, real, fake, rng).values())
     used = {name: given for name, given in seen.items() if given}
     if not used:
@@ -201,7 +187,9 @@ def operator_norm(layer: nn.Conv2d | nn.Linear, shape: torch.Size, iterations: i
 # ---- health ----
 
 
-def health(critic: nn.Module, objective: Any, real: Tensor, fake: Tensor, held_out: Tensor | None) -> list[Measurement]:
+def health(
+    critic: nn.Module, objective: Any, real: Tensor, fake: Tensor, held_out: Tensor | None, rng: torch.Generator
+) -> list[Measurement]:
     """``score``: mean on each kind of images. ``gap``: mean score of training minus held-out images, in standard
     deviations (pooled over the two); far above 0 the critic knows its training images by heart. ``accuracy``: share of
     scores with the right sign, real and fake images counting alike, where a score is a logit; for "real" training
@@ -209,15 +197,13 @@ def health(critic: nn.Module, objective: Any, real: Tensor, fake: Tensor, held_o
     """
     with torch.no_grad():
         kinds = {"real": real, "fake": fake} | ({} if held_out is None else {"held-out": held_out})
-        scores = dict(
-            zip(kinds, critic(torch.cat(list(kinds.values()))).split([*map(len, kinds.values())]), strict=True)
-        )
+        scores = {kind: critic(images) for kind, images in kinds.items()}
     found = [("score", where, values.mean().item()) for where, values in scores.items()]
     if held_out is not None and (gap := standardized_gap(scores["real"], scores["held-out"])) is not None:
         found.append(("gap", "held-out", gap))
     if getattr(objective, "logits", False):
         found += [("accuracy", k, accuracy(scores[k], scores["fake"])) for k in ("real", "held-out") if k in scores]
-    return [*found, ("generator_gradient", "fake", generator_gradient_norm(critic, objective, fake))]
+    return [*found, ("generator_gradient", "fake", generator_gradient_norm(critic, objective, fake, real, rng))]
 
 
 def standardized_gap(train: Tensor, held_out: Tensor) -> float | None:
@@ -233,10 +219,12 @@ def accuracy(real: Tensor, fake: Tensor) -> float:
     return (((real > 0).double().mean() + (fake < 0).double().mean()) / 2).item()
 
 
-def generator_gradient_norm(critic: nn.Module, objective: Any, fake: Tensor) -> float:
+def generator_gradient_norm(
+    critic: nn.Module, objective: Any, fake: Tensor, real: Tensor, rng: torch.Generator
+) -> float:
     """Mean norm of the gradient of the generator's loss by a fake image, times the batch size: what reaches the
     generator's output, whatever the size of the batch.
     """
     leaf = fake.detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(objective.generator_loss(critic, leaf), leaf)
+    (gradient,) = torch.autograd.grad(objective.generator_loss(critic, leaf, real, rng), leaf)
     return (len(fake) * norm_of_each(gradient)).mean().item()

@@ -14,16 +14,14 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision.utils import make_grid
 
 from gancompare.base.files import atomic_path, write_atomically
-from gancompare.base.streams import fixed_latents
 from gancompare.config import RunConfig
-from gancompare.data.datasets import MODES, STACKED, DataError, Dataset, load_dataset, to_uint8
-from gancompare.models import in_batches
-from gancompare.runs import runs
+from gancompare.data.datasets import MODES, DataError, Dataset, Splits, load_dataset, load_splits
+from gancompare.runs import grids, layout, reading, record, weights
 from gancompare.scoring import metrics
 from gancompare.scoring.features import (
     PCA,
@@ -34,6 +32,7 @@ from gancompare.scoring.features import (
     load_extractor,
     real_features,
 )
+from gancompare.scoring.sampling import evaluation_samples
 
 MAX_FEATURES = 128  # wider features are projected: FD's bias grows with their number, and covariances need images
 PROJECTED = 64  # dimensions of that projection, fitted on real images
@@ -80,30 +79,13 @@ def chosen_extractor(config: RunConfig) -> str | None:
     return names.get(config.extractor, config.extractor)
 
 
-def monitor(config: RunConfig, dataset: Dataset, device: torch.device) -> Reference | None:
-    """What a run compares itself with as it trains. Raises FeatureError for an extractor that cannot be had."""
+def monitoring_reference(config: RunConfig, data: Splits, device: torch.device) -> Reference | None:
+    """What a run compares itself with while it trains. Raises FeatureError for an extractor that cannot be had."""
     name = chosen_extractor(config)
     if name is None:
         return None
-    extractor = load_extractor(name, config.dataset, config.image_size, config.channels, device)
     # the same real images as at the end, so that one pass over them serves both and the projection is the same
-    return see_real(extractor, dataset, 2 * config.evaluation_images)
-
-
-@torch.no_grad()
-def fakes(generator: nn.Module, seed: int, count: int, batch_size: int = 256) -> Tensor:
-    """``count`` uint8 images on the CPU from the seed's evaluation latents, in eval mode: the same for every method.
-
-    A conditional generator makes its classes in turn, as many of each as go into ``count``.
-    """
-    training, device = generator.training, next(generator.parameters()).device
-    latents, labels = fixed_latents(seed, "evaluation", count, generator.latent_dim), generator.in_turn(count)
-    generator.eval()
-    try:
-        parts = in_batches(latents, labels, batch_size)
-        return torch.cat([to_uint8(generator(z.to(device), of)).cpu() for z, of in parts])
-    finally:
-        generator.train(training)
+    return see_real(load_extractor(name, data, device), data.train, 2 * config.evaluation_images)
 
 
 def score(fake: Tensor, references: list[Reference], n: int, seed: int = 0, classes: list[str] | None = None) -> dict:
@@ -203,7 +185,7 @@ def neighbours(fake: Tensor, train: Tensor) -> tuple[Image.Image, dict[str, Any]
     fake = fake[:NEIGHBOURS]
     found = metrics.nearest_neighbours(fake, train)
     pairs = torch.cat([fake, train[found["index"][:, 0]]])
-    sheet = make_grid(pairs, nrow=len(fake), padding=runs.GRID_PADDING, pad_value=255)
+    sheet = make_grid(pairs, nrow=len(fake), padding=grids.PADDING, pad_value=255)
     psnr = found["psnr"][:, 0].clamp(max=100)  # infinite for an exact copy, which JSON cannot hold
     return Image.fromarray(sheet.permute(1, 2, 0).numpy()), {
         "neighbour_psnr": psnr.mean().item(),
@@ -211,12 +193,11 @@ def neighbours(fake: Tensor, train: Tensor) -> tuple[Image.Image, dict[str, Any]
     }
 
 
-def score_all(
-    fake: Tensor, references: list[Reference], n: int, train: Dataset, held_out: Tensor
-) -> tuple[dict[str, Any], Image.Image]:
+def score_all(fake: Tensor, references: list[Reference], n: int, data: Splits) -> tuple[dict[str, Any], Image.Image]:
     """Every score there is of uint8 images, and the sheet of ``neighbours``. ``references``, ``n``: as in ``score``."""
     # the modes of stacked digits are too many for the images of a distance, and are counted in more by score_run
-    countable = references[0].extractor.name == "classifier" and train.name not in STACKED
+    train, held_out = data.train, data.test.images if data.test else data.train.images[:0]
+    countable = references[0].extractor.name == "classifier" and train.digits is None
     classes = train.classes if countable else None
     found = score(fake, references, n, classes=classes)
     sheet, nearness = neighbours(fake, train.images)
@@ -224,48 +205,54 @@ def score_all(
     return found, sheet
 
 
-def score_run(config: RunConfig, directory: Path, train: Dataset, device: str | torch.device = "cpu") -> dict[str, Any]:
+def score_run(config: RunConfig, directory: Path, data: Splits, device: str | torch.device = "cpu") -> dict[str, Any]:
     """Score the last and the best checkpoint of a finished run into metrics.json, evaluation.csv and neighbours.png.
 
     "last" are the weights that training ended with (the moving average where there is one), "best" those with the
-    lowest FD on the way. Raises RunError for a run without weights, FeatureError for an extractor that cannot be had.
+    lowest FD during training. Raises RunError for a run without weights, FeatureError for an extractor that cannot be
+    had.
     """
     name = chosen_extractor(config)
     n = config.evaluation_images
-    held_out = load_dataset(config.dataset, config.image_size, config.channels, split="test").images
     names = [name, *(other for other in SECOND_OPINIONS if other != name)]
-    of_data = (config.dataset, config.image_size, config.channels, device)
-    references = [see_real(load_extractor(other, *of_data), train, 2 * n) for other in names]
-    digits = load_extractor("classifier", *of_data) if config.dataset in STACKED else None
+    references = [see_real(load_extractor(other, data, device), data.train, 2 * n) for other in names]
+    digits = load_extractor("classifier", data, device) if data.train.digits is not None else None
     checkpoints: dict[str, dict[str, Any]] = {}
     for which, row in checkpoint_rows(directory).items():
-        clocks = {clock: row[clock] for clock in runs.CLOCKS}
+        clocks = {clock: row[clock] for clock in layout.CLOCKS}
         if which == "best" and clocks["generator_steps"] == checkpoints["last"]["generator_steps"]:
             checkpoints[which] = checkpoints["last"]
             continue
-        generator = runs.load_generator(directory, device, which)
-        found, sheet = score_all(fakes(generator, config.seed, n), references, n, train, held_out)
+        generator = weights.load_generator(directory, device, which)
+        scores, sheet = score_all(evaluation_samples(generator, config.seed, n), references, n, data)
         if digits:
-            found |= stacked_modes(fakes(generator, config.seed, config.mode_images), digits)
-        checkpoints[which] = clocks | found
+            scores |= stacked_modes(evaluation_samples(generator, config.seed, config.mode_images), digits)
+        checkpoints[which] = clocks | scores
         if which == "last":
-            with atomic_path(directory / "neighbours.png") as temporary:
+            with atomic_path(directory / layout.NEIGHBOURS) as temporary:
                 sheet.save(temporary, format="PNG")
-    content = {"format": runs.FORMAT, "primary": name, "checkpoints": checkpoints}
-    table = runs.flatten_scores(content)
+    content = {"format": record.FORMAT, "primary": name, "checkpoints": checkpoints}
+    table = reading.flatten_scores(content)
     plain = table.drop(columns=[c for c in table if table[c].map(lambda v: isinstance(v, list)).any()])
-    write_atomically(directory / "evaluation.csv", plain.to_csv(index=False).encode())
-    runs.write_json(directory / "metrics.json", content)  # last: it says that the scores are all there
+    write_atomically(directory / layout.SCORE_TABLE, plain.to_csv(index=False).encode())
+    record.write_json(directory / layout.METRICS, content)  # last: it says that the scores are all there
     return content
+
+
+def score_if_due(config: RunConfig, directory: Path, data: Splits, device: torch.device) -> None:
+    """Score a complete run that has no scores yet; one whose weights were left out of version control stays as it is."""
+    if due(config, directory):
+        print(f"{config.dataset} {config.method} seed {config.seed}: scoring", flush=True)
+        score_run(config, directory, data, device)
 
 
 def due(config: RunConfig, directory: Path) -> bool:
     """Whether a run is complete, meant to be scored, not scored yet, and still has its weights."""
     return (
         chosen_extractor(config) is not None
-        and runs.read_status(directory)["status"] == "complete"
-        and not (directory / "metrics.json").exists()
-        and any((directory / name).exists() for name in (runs.WEIGHTS["last"], "checkpoint.pt"))
+        and record.read_status(directory)["status"] == "complete"
+        and not (directory / layout.METRICS).exists()
+        and any((directory / name).exists() for name in (layout.WEIGHTS["last"], layout.CHECKPOINT))
     )
 
 
@@ -298,27 +285,27 @@ def compare(
     what cannot be read, or gives fewer than 6 images.
     """
     if (Path(fake) / "config.json").is_file():
-        config = runs.read_config(Path(fake))["config"]
+        config = record.read_config(Path(fake))["config"]
         image_size, channels = image_size or config["image_size"], channels or config["channels"]
         if (image_size, channels) != (config["image_size"], config["channels"]):
-            raise runs.RunError(
+            raise layout.RunError(
                 f"{fake} makes {config['image_size']}×{config['image_size']} images of {config['channels']} channels, "
                 f"not {image_size}×{image_size} of {channels}: leave out --image-size and --channels"
             )
-        images = fakes(runs.load_generator(Path(fake), device, checkpoint), seed, n)
+        images = evaluation_samples(weights.load_generator(Path(fake), device, checkpoint), seed, n)
         what = f"{fake} ({checkpoint})"
     else:
         images, what = None, str(fake)
-    train = load_dataset(real, image_size, channels)
+    data = load_splits(real, image_size, channels)
+    train = data.train
     size, channels = train.images.shape[-1], train.images.shape[1]
     if images is None:
         images = load_dataset(fake, size, channels, split="all").images
     if (few := min(n, len(images), len(train.images))) < 6:
         raise DataError(f"{what} and {real} give {few} images to compare: at least 6 of each are needed")
     name = extractor or default_extractor(real, channels)
-    reference = see_real(load_extractor(name, real, size, channels, device), train, 2 * n)
-    held_out = load_dataset(real, size, channels, split="test").images
-    found, _ = score_all(images, [reference], n, train, held_out)
+    reference = see_real(load_extractor(name, data, device), train, 2 * n)
+    found, _ = score_all(images, [reference], n, data)
     return {"real": str(real), "fake": what, "seed": seed, "image_size": size, "channels": channels} | found
 
 

@@ -19,17 +19,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate, pad
 
 from gancompare.base.files import atomic_path
-from gancompare.data.datasets import BUILT_IN, STACKED, Dataset, cache_directory, load_dataset
+from gancompare.data.datasets import Dataset, Splits, cache_directory
+from gancompare.recipes import DATASETS, EXTRACTORS
 from gancompare.scoring.pretrained import ALTERNATIVES, FeatureError, efficientnet_lite0, inception
 
 VERSION = 1  # raise it whenever the same weights and images give other features, so that old cache files are not read
-EXTRACTORS = {  # name → what its Fréchet distance is called; only the one of Inception is FID
-    "classifier": "FD-classifier",
-    "efficientnet-lite0": "FD-efficientnet-lite0",
-    "inception": "FID",
-    "random-init": "FD-random-init",  # these two see little; they are second opinions on a ranking
-    "pixel-pca": "FD-pixel-pca",
-}
 
 
 class FeatureNet(nn.Module):
@@ -84,24 +78,23 @@ class Extractor:
     module: FeatureNet
 
 
-def load_extractor(
-    name: str, dataset_name, image_size: int, channels: int, device: str | torch.device = "cpu", seed: int = 0
-) -> Extractor:
-    """The extractor ``name`` on ``device``.
+def load_extractor(name: str, data: Splits, device: str | torch.device = "cpu", seed: int = 0) -> Extractor:
+    """The extractor ``name`` on ``device``, for images of the size of ``data``.
 
-    ``classifier`` and ``pixel-pca`` are fitted on the training images of ``dataset_name`` at this size, the first time
-    they are asked for; ``seed`` chooses among classifiers, and among ``random-init`` networks. Raises FeatureError for
-    an unknown name, missing weights and unlabelled data, and DataError for data that cannot be had.
+    ``classifier`` and ``pixel-pca`` are fitted on the training images of ``data`` and kept in the cache; ``seed``
+    chooses among classifiers, and among ``random-init`` networks. Raises FeatureError for an unknown name, missing
+    weights and unlabelled data.
     """
+    _, channels, image_size, _ = data.train.images.shape
     if name not in EXTRACTORS:
         near = difflib.get_close_matches(str(name), EXTRACTORS, n=1)
         hint = f"did you mean {near[0]!r}? Otherwise " if near else ""
         raise FeatureError(f"extractor {name!r} is unknown: {hint}choose one of {', '.join(EXTRACTORS)}")
     accuracy = None
-    if name == "classifier" and dataset_name in STACKED:
-        net, accuracy = _stacked_classifier(STACKED[dataset_name][0], image_size, device, seed)
+    if name == "classifier" and data.train.digits is not None:
+        net, accuracy = _stacked_classifier(data.train.digits, device, seed)
     elif name == "classifier":
-        net, accuracy = _classifier(dataset_name, image_size, channels, device, seed)
+        net, accuracy = _classifier(data, device, seed)
     elif name == "efficientnet-lite0":
         net = FeatureNet(*efficientnet_lite0(), 1280, 3, _Resize(128, 127, 128))
     elif name == "inception":
@@ -109,15 +102,15 @@ def load_extractor(
     elif name == "random-init":
         net = FeatureNet(_layers(image_size, channels, 1, seed)[0], None, 128, channels, _Resize(image_size))
     else:
-        net = _pixel_pca(dataset_name, image_size, channels)
+        net = _pixel_pca(data.train)
     fingerprint = _digest(net.state_dict(), f"{VERSION} {name} {net.channels} {net.prepare}")
     return Extractor(name, EXTRACTORS[name], net.num_features, fingerprint, accuracy, net.to(device))
 
 
 def default_extractor(dataset_name, channels: int) -> str:
     """``classifier`` for 28×28 built-in datasets, all labelled, as they are; ``efficientnet-lite0`` for any others."""
-    known = BUILT_IN.get(os.fspath(dataset_name))
-    return "classifier" if known and (known.image_size, known.channels) == (28, channels) else "efficientnet-lite0"
+    small = DATASETS.get(os.fspath(dataset_name)) == {"image_size": 28, "channels": channels}
+    return "classifier" if small else "efficientnet-lite0"
 
 
 def extract(extractor: Extractor, images: Tensor, batch_size: int = 256, n: int | None = None) -> Tensor:
@@ -216,19 +209,19 @@ def _layers(image_size: int, channels: int, classes: int, seed: int) -> tuple[nn
     return body, head
 
 
-def _classifier(dataset_name, image_size: int, channels: int, device, seed: int) -> tuple[FeatureNet, float]:
+def _classifier(data: Splits, device, seed: int) -> tuple[FeatureNet, float]:
     """The trained classifier of a labelled dataset, and its accuracy on the held-out images."""
-    train = load_dataset(dataset_name, image_size, channels)
+    train, test = data.train, data.test
+    _, channels, image_size, _ = train.images.shape
     if train.labels is None or len(train.labels.unique()) < 2:
         raise FeatureError(
-            f"dataset {dataset_name!r} has no labels of two classes or more, so no classifier can be trained on it: "
+            f"dataset {train.name!r} has no labels of two classes or more, so no classifier can be trained on it: "
             "choose extractor efficientnet-lite0, or sort its images into one sub-folder a class"
         )
     body, head = _layers(image_size, channels, len(train.classes), seed)
     net = FeatureNet(body, head, 128, channels, _Resize(image_size))
 
     def build() -> dict[str, Tensor]:
-        test = load_dataset(dataset_name, image_size, channels, split="test")
         _train_classifier(net.to(device), train, seed)
         right = [
             (net.logits(x.to(device)).argmax(dim=1).cpu() == y).sum()
@@ -270,9 +263,9 @@ class _ModeLogits(nn.Module):
         return (red[:, :, None, None] + green[:, None, :, None] + blue[:, None, None, :]).flatten(1)
 
 
-def _stacked_classifier(digits: str, image_size: int, device, seed: int) -> tuple[FeatureNet, float]:
-    """The classifier of the dataset ``digits`` on each channel, and its accuracy on single digits."""
-    net, accuracy = _classifier(digits, image_size, 1, device, seed)
+def _stacked_classifier(digits: Splits, device, seed: int) -> tuple[FeatureNet, float]:
+    """The classifier of single ``digits`` on each channel, and its accuracy on them."""
+    net, accuracy = _classifier(digits, device, seed)
     return FeatureNet(_PerChannel(net.body), _ModeLogits(net.head), 3 * 128, 3, net.prepare), accuracy
 
 
@@ -309,9 +302,9 @@ def _train_classifier(net: FeatureNet, train: Dataset, seed: int) -> None:
     model.requires_grad_(False).eval()
 
 
-def _pixel_pca(dataset_name, image_size: int, channels: int) -> FeatureNet:
+def _pixel_pca(train: Dataset) -> FeatureNet:
     """64 principal components of the training images' pixels, at most 1,024 of them each, on a scale of −1 to 1."""
-    train = load_dataset(dataset_name, image_size, channels)
+    _, channels, image_size, _ = train.images.shape
     prepare = _Resize(min(image_size, math.isqrt(1024 // channels)))
 
     def build() -> dict[str, Tensor]:

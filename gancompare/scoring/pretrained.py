@@ -9,13 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from gancompare.base.errors import UserError
+
 INCEPTION_URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 )
 ALTERNATIVES = "choose extractor efficientnet-lite0 (any images) or classifier (labelled ones), which need no network"
 
 
-class FeatureError(RuntimeError):
+class FeatureError(UserError, RuntimeError):
     """Features that cannot be had. The message says what, why, and what to do about it."""
 
 

@@ -4,18 +4,16 @@ All cells share one pool of jobs; see ``runs.sweeps`` for what the cells are.
 """
 
 import itertools
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from gancompare.base.streams import stream
-from gancompare.config import MAIN_METHODS, RunConfig
+from gancompare.config import RunConfig
 from gancompare.data.datasets import STACKED
-from gancompare.runs import runs
+from gancompare.recipes import MAIN_METHODS
 from gancompare.runs.sweeps import ARCHITECTURE, ARCHITECTURES, BASE, STACK, VARIATIONS
-from gancompare.study import study
+from gancompare.study.grid import plan as plan_grid
 
 # What the base of a sweep in the profile of that name has instead of the rates of recipe `shared`. At 5e-4, 300 steps
 # took no method far enough for settings to matter: on mnist5k FD-classifier was 160 (gan), 255 (wgan) and 224 (wgan-gp)
@@ -45,17 +43,17 @@ def plan(
         cells |= plan_architectures(dataset, architectures, architecture_seed, **fields)
     stacks = [name for name, (digits, *_) in STACKED.items() if digits == dataset]
     if "stacked" in parts and stacks:
-        cells[STACK] = study.plan(stacks, MAIN_METHODS, range(seeds), **fields)
+        cells[STACK] = plan_grid(stacks, MAIN_METHODS, range(seeds), **fields)
     return cells
 
 
 def plan_settings(dataset: str, seeds: int, **fields: Any) -> dict[str, list[RunConfig]]:
     """The base, and a cell per value of each of VARIATIONS; runs that would equal one of the base are only there."""
-    cells = {BASE: study.plan([dataset], MAIN_METHODS, range(seeds), **fields)}
+    cells = {BASE: plan_grid([dataset], MAIN_METHODS, range(seeds), **fields)}
     base = {(config.method, config.seed): config for config in cells[BASE]}
     for variation in VARIATIONS:
         for value in variation.values:
-            configs = study.plan([dataset], variation.methods, range(seeds), **fields | variation.change(value))
+            configs = plan_grid([dataset], variation.methods, range(seeds), **fields | variation.change(value))
             configs = [config for config in configs if config.differences(base[config.method, config.seed])]
             if configs:
                 text = f"{value:g}" if isinstance(value, float) else str(value)
@@ -67,7 +65,7 @@ def plan_architectures(dataset: str, count: int, seed: int = 0, **fields: Any) -
     """A cell per architecture of ``sample_architectures``, trained once under each method, all from seed 0."""
     drawn = sample_architectures(count, seed)
     return {
-        f"{ARCHITECTURE}-{i:03d}": study.plan([dataset], MAIN_METHODS, [0], **fields | chosen)
+        f"{ARCHITECTURE}-{i:03d}": plan_grid([dataset], MAIN_METHODS, [0], **fields | chosen)
         for i, chosen in drawn.items()
     }
 
@@ -83,14 +81,3 @@ def sample_architectures(count: int, seed: int = 0) -> dict[int, dict[str, Any]]
         raise ValueError(f"{count} architectures: there are {len(grid)}, ask for fewer")
     order = torch.randperm(len(grid), generator=stream(seed, "architectures"))[:count]
     return {i: dict(zip(ARCHITECTURES, grid[i], strict=True)) for i in order.tolist()}
-
-
-def run(
-    cells: Mapping[str, list[RunConfig]], name: str, results: Path, jobs: int | None = None, notebook: bool = True
-) -> list[study.Outcome]:
-    """Run what is due of ``cells`` in ``results/name``, as ``study.run_study`` does, all cells in one pool.
-
-    Raises RunError for a bad name, and as ``study.run_study``.
-    """
-    root = runs.run_directory(results, name, next(iter(cells.values()))[0]).parents[2]  # checks the name
-    return study.run_studies(cells, root, jobs, notebook)

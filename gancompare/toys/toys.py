@@ -87,9 +87,7 @@ def mlp(inputs: int, outputs: int, width: int, depth: int, rng: torch.Generator)
 
 def mlp_critic(width: int, depth: int, rng: torch.Generator) -> nn.Sequential:
     """A critic of points: (B, 2) -> raw scores (B,)."""
-    critic = mlp(2, 1, width, depth, rng).append(nn.Flatten(0))
-    critic.scores_each_alone = True
-    return critic
+    return mlp(2, 1, width, depth, rng).append(nn.Flatten(0))
 
 
 def objective_named(method: str, clip: float, penalty_weight: float):
@@ -255,8 +253,9 @@ def train_toy(
             break
         for _ in range(objective.n_critic):
             fake = generator(torch.randn(BATCH, LATENT_DIM, generator=latents)).detach()
-            _critic_step(objective, critic, of_critic, sample(toy, BATCH, data), fake, rng)
-        loss = objective.generator_loss(critic, generator(torch.randn(BATCH, LATENT_DIM, generator=latents)))
+            real = sample(toy, BATCH, data)
+            _critic_step(objective, critic, of_critic, real, fake, rng)
+        loss = objective.generator_loss(critic, generator(torch.randn(BATCH, LATENT_DIM, generator=latents)), real, rng)
         of_generator.zero_grad()
         loss.backward()
         of_generator.step()
@@ -297,7 +296,8 @@ def generator_gradients(
     rows = []
     for step in range(max(at) + 1):
         if step in at:
-            (gradient,) = torch.autograd.grad(objective.generator_loss(critic, shift + held), shift)
+            loss = objective.generator_loss(critic, shift + held, held - shift.detach(), rng)
+            (gradient,) = torch.autograd.grad(loss, shift)
             rows.append({"critic_steps": step, "norm": gradient.double().norm().item()})  # squares leave float32
         real, fake = spread * torch.randn(2, BATCH, 2, generator=data)
         _critic_step(objective, critic, optimizer, real - shift.detach(), fake + shift.detach(), rng)

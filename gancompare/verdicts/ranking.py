@@ -1,6 +1,6 @@
 """Which method scores better than which, seed by seed, if it can be said at all.
 
-Pure functions on ``scores`` (``runs.load_scores``: a row per run × checkpoint × extractor). Intervals and words are
+Pure functions on ``scores`` (``tables.load_scores``: a row per run × checkpoint × extractor). Intervals and words are
 those of ``statistics``. Rules, fixed before any result:
 
 - Effects are positive (ratios above 1) in the direction of what is asked. Methods are compared seed by seed.
@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from gancompare.config import MAIN_METHODS
-from gancompare.runs.runs import FINISHED
+from gancompare.recipes import MAIN_METHODS
+from gancompare.runs.layout import FINISHED
 from gancompare.verdicts import statistics
 from gancompare.verdicts.statistics import MIN_SEEDS, Interval
 

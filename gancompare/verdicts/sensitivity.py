@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gancompare.config import MAIN_METHODS
 from gancompare.data.datasets import STACKED
-from gancompare.runs import runs
+from gancompare.recipes import MAIN_METHODS
+from gancompare.runs import reading, record
 from gancompare.runs.sweeps import ARCHITECTURE, BASE, STACK, VARIATIONS
 from gancompare.verdicts import ranking, statistics
 
@@ -49,7 +49,7 @@ def load(results: Path, name: str) -> pd.DataFrame:
     cells = sorted({path.parents[3].name for path in root.glob("*/*/*/seed*/config.json")})
     if not cells:
         return pd.DataFrame()
-    table = pd.concat([runs.load_study(root, cell).assign(cell=cell) for cell in cells], ignore_index=True)
+    table = pd.concat([reading.load_runs(root, cell).assign(cell=cell) for cell in cells], ignore_index=True)
     table = ranking.finished(table).reset_index(drop=True)
     scores = pd.DataFrame([_final_scores(directory) for directory in table["directory"]], columns=list(_SCORES))
     table = pd.concat([table, scores], axis=1)
@@ -59,10 +59,10 @@ def load(results: Path, name: str) -> pd.DataFrame:
 
 
 def _final_scores(directory: Path) -> dict[str, Any]:
-    content = runs.read_json(directory / "metrics.json")
+    content = record.read_json(directory / "metrics.json")
     if not content:
         return {}
-    found = runs.flatten_scores(content)
+    found = reading.flatten_scores(content)
     (last,) = found[found["primary"] & (found["checkpoint"] == "last")].to_dict("records")
     return {name: last.get(name) for name in _SCORES}
 

@@ -1,0 +1,148 @@
+"""The runs of a study as tables."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gancompare.config import FIELDS
+from gancompare.data.datasets import dataset_slug
+from gancompare.runs.layout import CLOCKS, DIAGNOSTICS, HISTORY, METRICS, find_runs
+from gancompare.runs.record import read_config, read_json, read_status
+
+
+@dataclass(frozen=True)
+class Study:
+    """The tables of a study; each has the columns dataset, method and seed, and is empty where nothing was measured."""
+
+    runs: pd.DataFrame  # a row per run: its config, data, status, cost and directory
+    histories: pd.DataFrame  # history.csv of all runs, a row per log interval
+    scores: pd.DataFrame  # metrics.json of all runs, a row per run, checkpoint and extractor
+    diagnostics: pd.DataFrame  # diagnostics.csv of all runs, a row per step, quantity and place
+
+    @property
+    def datasets(self) -> list[str]:
+        """In the order of the runs."""
+        tables = (getattr(self, field.name) for field in fields(self))
+        return list(dict.fromkeys(name for table in tables if "dataset" in table for name in table["dataset"]))
+
+    def of(self, dataset: str) -> "Study":
+        """The rows of one data set."""
+        tables = (getattr(self, field.name) for field in fields(self))
+        return Study(*(t[t["dataset"] == dataset] if "dataset" in t else t.iloc[:0] for t in tables))
+
+
+def read_study(results: str | Path, study: str) -> Study:
+    """All tables of ``results/<study>``. Raises RunError if it has no runs, or a file of one cannot be read."""
+    runs = load_runs(results, study)
+    return Study(runs, load_rows(runs, HISTORY), load_scores(runs), load_rows(runs, DIAGNOSTICS))
+
+
+def load_runs(results: str | Path, study: str) -> pd.DataFrame:
+    """One row per run: its config fields, data fingerprint, status and cost, and ``directory``.
+
+    Raises RunError if the study has no runs.
+    """
+    rows = []
+    for directory in find_runs(results, study):
+        config, status = read_config(directory), read_status(directory)
+        machine = status.pop("machine", {})
+        data = {name: config["data"].get(name) for name in ("fingerprint", "num_images")}
+        data["real_pixel_std"] = config["data"].get("pixel_std")
+        progress = {"status": status["status"], "steps_done": status["generator_steps"]}
+        progress |= {name: status.get(name) for name in ("images_seen", "seconds", "message")}
+        rows.append(config["config"] | data | progress | machine | {"directory": directory})
+        rows[-1]["dataset"] = dataset_slug(config["config"]["dataset"])
+    return pd.DataFrame(rows)
+
+
+def load_rows(runs: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The CSV file ``name`` of all ``runs`` (from ``load_runs``) in one table, with dataset, method and seed."""
+    tables = []
+    for run in runs.itertuples():
+        path = run.directory / name
+        if path.exists():
+            table = pd.read_csv(path)
+            table.insert(0, "dataset", run.dataset)
+            table.insert(1, "method", run.method)
+            table.insert(2, "seed", run.seed)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def flatten_scores(content: dict[str, Any]) -> pd.DataFrame:
+    """The content of a ``metrics.json`` as a table: a row per checkpoint and extractor."""
+    rows = []
+    for which, scores in content["checkpoints"].items():
+        shared = {name: value for name, value in scores.items() if name != "extractors"}
+        for extractor, values in scores["extractors"].items():
+            primary = extractor == content["primary"]
+            about = {"checkpoint": which, "extractor": extractor, "primary": primary}
+            rows.append(about | values | (shared if primary else {c: shared[c] for c in CLOCKS}))
+    return pd.DataFrame(rows)
+
+
+def load_scores(study: pd.DataFrame) -> pd.DataFrame:
+    """The scores of the runs in ``study`` (from ``load_runs``): a row per run, checkpoint ("last", "best"), extractor.
+
+    A diverged run has a row without numbers for each extractor that the other runs of its data set have, so that it
+    stays in every count. Empty where nothing was scored. Raises RunError for a file that cannot be read.
+    """
+    tables, diverged = [], []
+    for run in study.itertuples():
+        about = {"dataset": run.dataset, "method": run.method, "seed": run.seed, "status": run.status}
+        content = read_json(run.directory / METRICS)
+        if content:
+            tables.append(flatten_scores(content).assign(**about))
+        elif run.status == "diverged":
+            diverged.append(about)
+    if not tables:
+        return pd.DataFrame()
+    scores = pd.concat(tables, ignore_index=True)
+    last = scores[scores["checkpoint"] == "last"].drop_duplicates(["dataset", "extractor"])
+    shared = {dataset: rows for dataset, rows in last.groupby("dataset")}
+    columns = ["checkpoint", "extractor", "primary", "label", "variance"]
+    lost = [shared[run["dataset"]][columns].assign(**run) for run in diverged if run["dataset"] in shared]
+    scores = pd.concat([scores, *lost], ignore_index=True)
+    front = ["dataset", "method", "seed", "status"]
+    return scores[front + [name for name in scores if name not in front]]
+
+
+def differing_fields(study: pd.DataFrame) -> pd.DataFrame:
+    """What is not the same in all runs of a data set, method and seed aside: config, images and machine.
+
+    A row per field, a column per (dataset, method); a cell that differs between its seeds lists all its values.
+    """
+    shaping = [name for name, field in FIELDS.items() if field.metadata["affects_training"]]
+    candidates = [*shaping, "fingerprint", "processor", "threads", "arithmetic", "torch"]
+    by_dataset = study.groupby("dataset", sort=False)
+    differing = [
+        name
+        for name in candidates
+        if name in study and name not in ("dataset", "method", "seed") and by_dataset[name].nunique().max() > 1
+    ]
+    cells = {
+        cell: {
+            name: ", ".join(sorted({f"{v:g}" if isinstance(v, float) else str(v) for v in runs[name]}))
+            for name in differing
+        }
+        for cell, runs in study.groupby(["dataset", "method"], sort=False)
+    }
+    return pd.DataFrame(cells, index=differing, columns=pd.MultiIndex.from_tuples(cells, names=["dataset", "method"]))
+
+
+def cost_table(study: pd.DataFrame) -> pd.DataFrame:
+    """Milliseconds per generator step by data set and method: mean, fastest and slowest seed, and the mean's ratio to
+    that of the first method. Runs that made no step are left out.
+    """
+    ran = study[study["seconds"].notna() & (study["steps_done"] > 0)].copy()
+    ran["ms"] = 1000 * ran["seconds"].astype(float) / ran["steps_done"]
+    ran["images"] = ran["images_seen"] / ran["steps_done"]
+    cells = ran.groupby(["dataset", "method"], sort=False)
+    table = cells["ms"].agg(["mean", "min", "max"])
+    table.insert(0, "ratio", table["mean"] / table["mean"].groupby(level="dataset", sort=False).transform("first"))
+    table = table.rename(columns={"mean": "ms per step", "min": "fastest", "max": "slowest"})
+    table["real images per step"] = cells["images"].mean()
+    table["seeds"] = cells.size()
+    return table.round(2)
