@@ -22,7 +22,7 @@ from gancompare.data.datasets import DataError
 from gancompare.explore import generate
 from gancompare.explore.widgets import Picture, find_finished, images_of, runs_of
 from gancompare.runs import layout
-from gancompare.verdicts import statistics
+from gancompare.verdicts.shares import proportion
 
 REAL, GENERATED = "real", "generated"  # answers; REAL is also the source of real images
 FIELDS = ("trial", "source", "image", "answer", "seconds")  # of an answers file
@@ -103,7 +103,7 @@ def rates(answers: pd.DataFrame, sources: Sequence[str]) -> pd.DataFrame:
     for source in sources:
         of_source = answers[answers["source"] == source]
         called = int((of_source["answer"] == REAL).sum())
-        share = statistics.failure_rate(called, len(of_source))  # a share with its interval, whatever it is of
+        share = proportion(called, len(of_source))
         counts = {"shown": len(of_source), "called real": called}
         rows[source] = counts | {"share": share.estimate, "low": share.low, "high": share.high}
         rows[source]["median seconds"] = of_source["seconds"].median()
