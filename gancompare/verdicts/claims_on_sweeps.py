@@ -1,6 +1,7 @@
 """Claims that take a sweep: functions from its settings on one data set and a level to parts.
 
-The settings come from ``sweep.settings_table``. What is compared is ``instability``, final / lowest FD of a run. The parts of a claim share its error.
+The settings come from ``sweep.settings_table``. What is compared is ``instability``, final / lowest FD of a run. The
+parts of a claim share its error.
 """
 
 import math
@@ -13,6 +14,7 @@ import pandas as pd
 from gancompare.arms import name
 from gancompare.recipes import MAIN_METHODS
 from gancompare.verdicts.comparisons import DECIDED, Part, beats, judge, paired_by_seed, shared_level
+from gancompare.verdicts.differences import paired_advantage
 from gancompare.verdicts.intervals import Interval
 
 MARKED = 1.25  # the factor by which final / lowest FD must change to change markedly
@@ -48,8 +50,8 @@ def _largest_change(settings: pd.DataFrame, field: str, method: str, level: floa
     others = [value for value in values if value not in base]
     if not base or not others:
         return Part(label, note="no runs", ratio=True)
-    options = {"level": shared_level(level, len(others)), "log": True}
-    changes = [_size(paired_by_seed(values, value, base[0], **options).advantage) for value in others]
+    each = shared_level(level, len(others))
+    changes = [_size(paired_advantage(*paired_by_seed(values, value, base[0], log=True), each)) for value in others]
     largest = max(range(len(others)), key=lambda i: np.nan_to_num(changes[i].estimate, nan=-1.0))
     low, high = (
         float(np.max([getattr(change, end) for change in changes])) for end in ("low", "high")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gancompare.arms import name
-from gancompare.verdicts.differences import Paired, paired_difference
+from gancompare.verdicts.differences import paired_advantage, sign_flip_p_value
 from gancompare.verdicts.intervals import MIN_SEEDS, Interval
 
 DECIDED = ("supported", "contradicted")
@@ -81,22 +81,24 @@ def beats(values: Values, ours: str, theirs: str, *, level: float, label: str, l
     missing = [name(method) for method in (ours, theirs) if not values.get(method)]
     if missing:
         return Part(quantity, note=f"no {label} of {' and '.join(missing)}", ratio=log)
-    pair = paired_by_seed(values, ours, theirs, level=level, lower=lower, log=log)
-    effect, note = pair.advantage, describe_failures(values, ours, theirs)
-    if np.isclose(effect.low, effect.high, 1e-9, 1e-12) and pair.p_value > 1 - level:
+    sides = paired_by_seed(values, ours, theirs, log=log)
+    effect = paired_advantage(*sides, level, lower_is_better=lower)
+    note, rng = describe_failures(values, ours, theirs), np.random.default_rng(0)  # the same runs, the same word
+    if (
+        np.isclose(effect.low, effect.high, 1e-9, 1e-12)
+        and sign_flip_p_value(*sides, rng, lower_is_better=lower) > 1 - level
+    ):
         # Student's t takes equal differences, common where values are counts, for certainty; the sign test does not
         effect = replace(effect, low=-math.inf, high=math.inf)
         note = "; ".join(filter(None, ["differences without spread: too few seeds for an interval", note]))
     return judge(quantity, effect, note=note, ratio=log)
 
 
-def paired_by_seed(values: Values, ours: str, theirs: str, *, level: float, lower=True, log=False) -> Paired:
-    """``paired_difference`` over the seeds that both sides have; of logs if ``log``."""
+def paired_by_seed(values: Values, ours: str, theirs: str, *, log: bool) -> np.ndarray:
+    """(2, n): the values of the seeds that both sides have, or their logs."""
     seeds = sorted(values[ours].keys() & values[theirs].keys())
     sides = np.array([[values[method][seed] for seed in seeds] for method in (ours, theirs)], float)
-    sides = np.log(np.maximum(sides, 1e-12)) if log else sides  # log 0 = −inf would read as diverged
-    rng = np.random.default_rng(0)  # of signs, beyond 15 seeds: the same runs get the same p-value
-    return paired_difference(*sides, level, lower_is_better=lower, rng=rng)
+    return np.log(np.maximum(sides, 1e-12)) if log else sides  # log 0 = −inf would read as diverged
 
 
 def outranks(

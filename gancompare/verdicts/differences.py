@@ -36,24 +36,34 @@ def paired_difference(
 ) -> Paired:
     """By how much a beats b seed by seed; a and b (n,), the same seed at the same index. Swapped, all signs flip.
 
-    The advantage in a pair is b − a (a − b if higher is better), so positive favours a. A diverged run loses to a
-    finite one by an infinite advantage; two diverged runs tie at 0. The interval is that of ``interval`` over pairs
-    with bounds "t". The two-sided p-value flips the signs of the mean, or of Wilcoxon's signed ranks if an advantage is
-    infinite: all 2ⁿ of them up to EXACT_PAIRS, RESAMPLES random ones beyond, which needs ``rng``. It cannot be below
-    2/2ⁿ (0.25 at n = 3).
+    See ``paired_advantage``, and ``sign_flip_p_value``, which needs ``rng`` beyond EXACT_PAIRS.
     """
-    a, b = as_costs(a, "a", lower_is_better), as_costs(b, "b", lower_is_better)
-    require(len(a) == len(b), f"a and b must hold the same seeds, got {len(a)} and {len(b)} runs")
-    differences = np.zeros(len(a))
-    np.subtract(b, a, out=differences, where=np.isfinite(a) | np.isfinite(b))
+    differences = _differences(a, b, lower_is_better)
     wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
-    ends = interval_ends(differences, level, kind=kind, bounds="t")
-    advantage = Interval(*map(float, ends), len(a), describe_runs(a, b))
-    return Paired(advantage, _sign_flip_p_value(differences, rng), wins, len(a) - wins - losses, losses)
+    advantage = paired_advantage(a, b, level, kind=kind, lower_is_better=lower_is_better)
+    p_value = sign_flip_p_value(a, b, rng, lower_is_better=lower_is_better)
+    return Paired(advantage, p_value, wins, len(differences) - wins - losses, losses)
 
 
-def _sign_flip_p_value(differences: np.ndarray, rng: Rng) -> float:
-    """Two-sided, as described in ``paired_difference``; NaN below MIN_SEEDS pairs."""
+def paired_advantage(a: ArrayLike, b: ArrayLike, level: float = 0.95, *, kind="iqm", lower_is_better=True) -> Interval:
+    """The interval of the advantage of a over b, with bounds "t" as of ``interval``, over pairs (n,) of the same seed.
+
+    The advantage in a pair is b − a (a − b if higher is better), so positive favours a. A diverged run loses to a
+    finite one by an infinite advantage; two diverged runs tie at 0.
+    """
+    ends = interval_ends(_differences(a, b, lower_is_better), level, kind=kind, bounds="t")
+    sides = [as_costs(side, "", lower_is_better) for side in (a, b)]
+    return Interval(*map(float, ends), len(sides[0]), describe_runs(*sides))
+
+
+def sign_flip_p_value(a: ArrayLike, b: ArrayLike, rng: Rng = None, *, lower_is_better=True) -> float:
+    """Two-sided p-value in [0, 1] of no difference within pairs (n,) of the same seed; NaN below MIN_SEEDS pairs.
+
+    The signs of the differences are flipped, all 2ⁿ up to EXACT_PAIRS, else RESAMPLES random ones, which needs ``rng``.
+    The statistic is the mean, or Wilcoxon's signed ranks if a difference is infinite. It cannot be below 2/2ⁿ (0.25 at
+    n = 3).
+    """
+    differences = _differences(a, b, lower_is_better)
     n, size = len(differences), np.abs(differences)
     require(
         n <= EXACT_PAIRS or rng is not None, f"rng must be a Generator beyond {EXACT_PAIRS} pairs, got None for {n}"
@@ -64,11 +74,22 @@ def _sign_flip_p_value(differences: np.ndarray, rng: Rng) -> float:
     scale = np.abs(scores).sum() or 1.0
 
     def statistic(flipped: np.ndarray, axis: int) -> np.ndarray:
-        return np.round(flipped.sum(axis=axis) / scale, 9)  # rounded, so that equal sums in another order tie
+        return np.abs(np.round(flipped.sum(axis=axis) / scale, 9))  # rounded: equal sums in another order tie
 
-    exact = {"n_resamples": np.inf, "batch": 2**20 // n}
-    options = exact if n <= EXACT_PAIRS else {"n_resamples": RESAMPLES, "rng": rng}
-    return float(stats.permutation_test((scores,), statistic, permutation_type="samples", **options).pvalue)
+    options = (
+        {"n_resamples": np.inf, "batch": 2**20 // n} if n <= EXACT_PAIRS else {"n_resamples": RESAMPLES, "rng": rng}
+    )
+    test = stats.permutation_test((scores,), statistic, permutation_type="samples", alternative="greater", **options)
+    return float(test.pvalue)
+
+
+def _differences(a: ArrayLike, b: ArrayLike, lower_is_better: bool) -> np.ndarray:
+    """By how much a is better than b in each pair; 0 where both diverged."""
+    a, b = as_costs(a, "a", lower_is_better), as_costs(b, "b", lower_is_better)
+    require(len(a) == len(b), f"a and b must hold the same seeds, got {len(a)} and {len(b)} runs")
+    differences = np.zeros(len(a))
+    np.subtract(b, a, out=differences, where=np.isfinite(a) | np.isfinite(b))
+    return differences
 
 
 def spread_ratio(a: ArrayLike, b: ArrayLike, level: float) -> Interval:

@@ -19,8 +19,8 @@ RESAMPLES = 9999  # of a bootstrap, and of a sign-flip test of more than 15 pair
 KINDS = ("iqm", "mean")
 # How the bounds are computed. "t" is the default because only its 95 % intervals cover 95 % from 3 seeds on; bootstraps
 # of 3 seeds cover 72-75 %. If 10 % of runs diverge, the "t" interval of the IQM still covers, and its bounds are finite
-# in 92 % of studies of 5 or 10 seeds (bootstraps: 60 and 36 %); no interval of the mean copes with diverged runs. Skewed
-# data (lognormal, σ = 1) cost it about 2 points. ``calibration.coverage_table`` shows all this.
+# in 92 % of studies of 5 or 10 seeds (bootstraps: 60 and 36 %); no interval of the mean copes with diverged runs.
+# Skewed data (lognormal, σ = 1) cost it about 2 points. ``calibration.coverage_table`` shows all this.
 BOUNDS = ("t", "percentile", "bca")
 Rng = np.random.Generator | None
 

@@ -22,7 +22,7 @@ from gancompare.verdicts.comparisons import (
     paired_by_seed,
     shared_level,
 )
-from gancompare.verdicts.differences import holm
+from gancompare.verdicts.differences import holm, paired_difference
 from gancompare.verdicts.finals import final_scores, finished
 from gancompare.verdicts.intervals import MIN_SEEDS, interval
 from gancompare.verdicts.shares import probability_of_improvement
@@ -156,7 +156,8 @@ def pair_table(study: Study, level: float = 0.95) -> pd.DataFrame:
 
 
 def _pair(values: Values, a: str, b: str, level: float) -> dict:
-    pair = paired_by_seed(values, a, b, level=level, log=True)
+    rng = np.random.default_rng(0)  # the same runs get the same p-value
+    pair = paired_difference(*paired_by_seed(values, a, b, log=True), level, rng=rng)
     chance = probability_of_improvement(*(list(values[method].values()) for method in (a, b)), level)
     row = {"a": a, "b": b, "n": pair.advantage.n, "p_value": pair.p_value}
     row |= {"won": pair.wins, "tied": pair.ties, "lost": pair.losses}

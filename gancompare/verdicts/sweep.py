@@ -13,7 +13,7 @@ from gancompare.runs.layout import HISTORY
 from gancompare.runs.reading import load_rows, load_runs, load_scores
 from gancompare.runs.sweeps import BASE, VARIATIONS, cells_of, part_of
 from gancompare.verdicts.curves import rebound
-from gancompare.verdicts.differences import paired_difference
+from gancompare.verdicts.differences import paired_advantage
 from gancompare.verdicts.finals import failed, finished
 
 KEYS = ["dataset", "method", "seed"]
@@ -111,8 +111,7 @@ def effects(settings: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 def _effect(base: pd.DataFrame, changed: pd.DataFrame, level: float) -> dict:
     """Ratio of FDs with its interval, number of seeds, and failures of both sides; rows are the same seeds."""
     logs = [np.log(side["fd"].astype(float).mask(side["failed"], np.inf)) for side in (base, changed)]
-    rng = np.random.default_rng(0)  # of the p-value beyond 15 seeds, which is not used here
-    advantage = paired_difference(*logs, level, rng=rng).advantage  # of the base
+    advantage = paired_advantage(*logs, level)  # of the base
     with np.errstate(over="ignore"):
         ratio = {end: float(np.exp(getattr(advantage, end))) for end in ("estimate", "low", "high")}
     return ratio | {"n": len(base), "failed": int(changed["failed"].sum()), "base_failed": int(base["failed"].sum())}
