@@ -1,7 +1,6 @@
-"""Small helpers, and studies and sweeps whose results are known, for the tests of verdicts."""
+"""Small helpers, and studies whose results are known, for the tests of verdicts."""
 
 import itertools
-import json
 import math
 from types import SimpleNamespace
 
@@ -9,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gancompare.runs.layout import CLOCKS, run_directory
 from gancompare.runs.reading import Study
 from gancompare.verdicts import claims
 
@@ -97,25 +95,3 @@ def _verdicts(study, number):
     rows = claims.ledger(study)
     rows = rows[rows["number"] == number].set_index("part")
     return rows["verdict"].to_dict(), rows
-
-
-@pytest.fixture
-def write_run():
-    """A function that writes a finished run of a sweep, as it lies on the disk."""
-    return _write_run
-
-
-def _write_run(results, name, cell, config, curve, *, variance=100.0, status="complete", **scores):
-    """``curve``: FD on the way, its last value is the final one."""
-    directory = run_directory(results / name, cell, config)
-    directory.mkdir(parents=True)
-    written = {"config": config.to_dict(), "data": {"fingerprint": "f", "num_images": 9}, "hash": config.hash()}
-    (directory / "config.json").write_text(json.dumps(written))
-    (directory / "status.json").write_text(json.dumps({"status": status, "generator_steps": config.generator_steps}))
-    history = pd.DataFrame({"generator_steps": range(len(curve)), "fd": curve})
-    history.to_csv(directory / "history.csv", index=False)
-    if status == "complete":
-        primary = {"fd": curve[-1], "variance": variance, "floor": 1.0, "label": "FD-test", "n_fake": 64}
-        last = dict.fromkeys(CLOCKS, 4) | scores | {"extractors": {"random-init": primary, "pixel-pca": {"fd": 7.0}}}
-        content = {"primary": "random-init", "checkpoints": {"last": last}}
-        (directory / "metrics.json").write_text(json.dumps(content))

@@ -52,9 +52,8 @@ def test_a_diverged_and_a_collapsed_run_are_the_worst_and_are_counted(known):
     fd["gan"] = [40, 41, 42, 39, 43, NAN]  # one of six: the IQM leaves the extreme runs out on both sides
     assert known.verdicts(known.study(fd=fd), 4)[1].loc["2", ["n", "verdict"]].tolist() == [6, "supported"]
     best = {m: [1.0, 1.1, 0.9, INF, INF, INF] if m == "wgan-gp" else [9.0, 9.9, 8.1, 9, 9.1, 9.2] for m in known.LEVELS}
-    assert (
-        known.verdicts(known.study(fd=best), 13)[0]["overall"] != "supported"
-    )  # better where it lives, dead in half the runs
+    # better where it lives, dead in half the runs
+    assert known.verdicts(known.study(fd=best), 13)[0]["overall"] != "supported"
 
 
 def test_a_perfect_fd_of_zero_is_not_a_diverged_run(known):
