@@ -78,13 +78,16 @@ class Progress:
         return {"generator_steps": steps, "images_seen": images, "seconds": seconds}
 
 
-def train(config: RunConfig, directory: Path, data: Splits | None = None) -> Iterator[dict[str, Any]]:
+def train(
+    config: RunConfig, directory: Path, data: Splits | None = None, *, patience: float = record.PATIENCE
+) -> Iterator[dict[str, Any]]:
     """Train ``config`` in ``directory``, yielding each row of ``history.csv`` as it is written, then score the run.
 
-    ``data``: the images, if they have been loaded already. A finished run yields nothing; an interrupted one goes on
-    from its checkpoint. A non-finite loss ends the run with status "diverged" and keeps everything up to there, which in
-    a study is a result. Raises DataError for data that cannot be had, DeviceError for a device that is not there,
-    ConfigError for a conditional run without labels, and RunError for a directory in use or of another run.
+    ``data``: the images, if they have been loaded already; ``patience``: seconds to wait for the directory. A finished
+    run yields nothing; an interrupted one goes on from its checkpoint. A non-finite loss ends the run with status
+    "diverged" and keeps everything up to there, which in a study is a result. Raises DataError for data that cannot be
+    had, DeviceError for a device that is not there, ConfigError for a conditional run without labels, and RunError for
+    a directory in use or of another run.
     """
     directory, device = Path(directory), machine.choose_device(config.device)
     data = data or load_splits(config.dataset, config.image_size, config.channels)
@@ -157,7 +160,7 @@ def train(config: RunConfig, directory: Path, data: Splits | None = None) -> Ite
 
 
 def update(nets: Nets, feed: Feed, indices: Tensor, average_weight: float | Tensor, sums: dict[str, Tensor]) -> None:
-    """One generator step: a critic step for each row of ``indices`` (n_critic, B), then the generator, then its average.
+    """One generator step: a critic step for each row of ``indices`` (n_critic, B), the generator, its moving average.
 
     Adds the losses to ``sums``, on the device. On a GPU this is captured and replayed as a CUDA graph, so nothing here
     may wait for the device or depend on how far training is.

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from gancompare.base.device import usable_cores
 from gancompare.config import ConfigError, RunConfig
 from gancompare.runs import layout, record, weights
-from gancompare.study import study
+from gancompare.study import grid as grids
+from gancompare.study import pool
+from gancompare.study.run import execute
 
 SMOKE = ("--profile=smoke", "--image-size=28", "--no-notebook", "--jobs=2")
 
@@ -21,7 +24,7 @@ def grid(image_folder):
     """A function from fields to the configs of a small grid on tiny images."""
 
     def plan(methods=("gan", "wgan"), seeds=(0,), **fields):
-        return study.plan([str(image_folder)], methods, seeds, profile="smoke", image_size=28, **fields)
+        return grids.plan([str(image_folder)], methods, seeds, profile="smoke", image_size=28, **fields)
 
     return plan
 
@@ -31,44 +34,41 @@ def statuses(outcomes):
 
 
 def test_plan_is_the_full_grid():
-    configs = study.plan(["mnist", "fashion_mnist"], ["gan", "wgan", "wgan-gp"], range(5), profile="smoke")
+    configs = grids.plan(["mnist", "fashion_mnist"], ["gan", "wgan", "wgan-gp"], range(5), profile="smoke")
     assert len({(c.dataset, c.method, c.seed) for c in configs}) == len(configs) == 30
 
 
 def test_plan_names_a_bad_field():
     with pytest.raises(ConfigError, match="batch_sise"):
-        study.plan(["mnist"], ["gan"], [0], batch_sise=3)
+        grids.plan(["mnist"], ["gan"], [0], batch_sise=3)
 
 
 def test_longer_runs_cost_more():
-    costs = [study.cost(RunConfig(method=m, dataset="mnist")) for m in ("gan", "wgan", "wgan-gp")]
+    costs = [grids.cost(RunConfig(method=m, dataset="mnist")) for m in ("gan", "wgan", "wgan-gp")]
     assert costs == sorted(costs)
     assert costs[0] < costs[2]
-    assert study.cost(RunConfig(dataset="anime_faces")) > study.cost(RunConfig(dataset="mnist"))
+    assert grids.cost(RunConfig(dataset="anime_faces")) > grids.cost(RunConfig(dataset="mnist"))
 
 
-def test_automatic_jobs_never_exceed_runs_cores_or_gpus(monkeypatch):
-    monkeypatch.setattr(study, "usable_cores", lambda: 4)
-    monkeypatch.setattr(study, "available_memory", lambda: 64 * 2**30)
-    assert [study.automatic_jobs(n) for n in (0, 1, 3, 100)] == [1, 1, 3, 4]
-    assert study.automatic_jobs(100, gpus=2) == 2
-    monkeypatch.setattr(study, "available_memory", lambda: 4 * 2**30)
-    assert study.automatic_jobs(100) == 2  # memory for two
+def test_automatic_jobs_never_exceed_runs_cores_gpus_or_memory():
+    plenty = 64 * 2**30
+    assert [pool.automatic_jobs(n, cores=4, memory=plenty) for n in (0, 1, 3, 100)] == [1, 1, 3, 4]
+    assert pool.automatic_jobs(100, gpus=2) == 2
+    assert pool.automatic_jobs(100, cores=4, memory=4 * 2**30) == 2  # memory for two
+    assert 1 <= pool.automatic_jobs(100) <= usable_cores()
 
 
-def test_options_give_the_config_back(grid):
-    from gancompare import __main__ as cli
-
-    config = RunConfig(dataset="mnist", method="wgan", clip=0.02, horizontal_flip=True, recipe="paper", lr_critic=1e-5)
-    parsed = cli.parser().parse_args(["run", *study.options(config)])
-    assert RunConfig.from_dict(cli.given(parsed)) == config
+@pytest.fixture
+def run_study(tmp_path):
+    """A function that runs configs as the study "s" without notebooks."""
+    return lambda configs, **options: pool.run_studies({"s": configs}, tmp_path, notebook=False, **options)
 
 
-def test_a_study_runs_skips_what_is_complete_and_extends(grid, tmp_path, capsys):
-    first = study.run_study(grid(), "s", tmp_path, jobs=2, notebook=False)
+def test_a_study_runs_skips_what_is_complete_and_extends(run_study, grid, tmp_path, capsys):
+    first = run_study(grid(), jobs=2)
     assert set(statuses(first).values()) == {"complete"}
     before = {d: (d / "generator.safetensors").stat().st_mtime_ns for d in layout.find_runs(tmp_path, "s")}
-    again = study.run_study(grid(seeds=(0, 1), methods=("gan",)), "s", tmp_path, jobs=1, notebook=False)
+    again = run_study(grid(seeds=(0, 1), methods=("gan",)), jobs=1)
     assert statuses(again) == {("gan", 0): "skipped", ("gan", 1): "complete"}
     assert {d: (d / "generator.safetensors").stat().st_mtime_ns for d in before} == before
     printed = capsys.readouterr().out
@@ -76,79 +76,82 @@ def test_a_study_runs_skips_what_is_complete_and_extends(grid, tmp_path, capsys)
     assert "gan/seed1: complete" in printed
 
 
-def test_threads_are_shared_out(grid, tmp_path):
-    study.run_study(grid(), "s", tmp_path, jobs=2, notebook=False)
-    threads = max(1, study.usable_cores() // 2)
+def test_threads_are_shared_out(run_study, grid, tmp_path):
+    run_study(grid(), jobs=2)
+    threads = max(1, usable_cores() // 2)
     for directory in layout.find_runs(tmp_path, "s"):
         assert record.read_status(directory)["machine"]["threads"] == threads
 
 
-def test_a_failed_run_is_listed_and_the_others_go_on(grid, tmp_path):
+def test_a_failed_run_is_listed_and_the_others_go_on(run_study, grid, tmp_path):
     configs = grid()
     broken = layout.run_directory(tmp_path, "s", configs[0])
     broken.mkdir(parents=True)
     (broken / "checkpoint.pt").write_bytes(b"rubbish")
-    outcomes = study.run_study(configs, "s", tmp_path, jobs=1, notebook=False)
+    outcomes = run_study(configs, jobs=1)
     assert statuses(outcomes) == {("gan", 0): "failed", ("wgan", 0): "complete"}
     (failed,) = [o for o in outcomes if o.status == "failed"]
     assert "checkpoint.pt cannot be read" in failed.message
     assert str(broken / "run.log") in failed.message
 
 
-def test_a_finished_run_of_another_config_is_kept_and_reported(grid, tmp_path):
-    study.run_study(grid(methods=("gan",)), "s", tmp_path, notebook=False)
+def test_a_finished_run_of_another_config_is_kept_and_reported(run_study, grid, tmp_path):
+    run_study(grid(methods=("gan",)))
     (directory,) = layout.find_runs(tmp_path, "s")
-    weights = (directory / "generator.safetensors").read_bytes()
-    (outcome,) = study.run_study(grid(methods=("gan",), batch_size=4), "s", tmp_path, notebook=False)
+    before = (directory / "generator.safetensors").read_bytes()
+    (outcome,) = run_study(grid(methods=("gan",), batch_size=4))
     assert outcome.status == "failed"
     assert "batch_size is 8 there, 4 now" in outcome.message
-    assert (directory / "generator.safetensors").read_bytes() == weights
+    assert (directory / "generator.safetensors").read_bytes() == before
 
 
-def test_a_second_study_on_the_same_directory_is_told_who_holds_it(grid, tmp_path):
+def test_a_second_study_on_the_same_directory_is_told_who_holds_it(run_study, grid, tmp_path):
     with (
         record.hold(tmp_path / "s", "study 's'"),
         pytest.raises(layout.RunError, match=f"study 's' is held by process {os.getpid()}"),
     ):
-        study.run_study(grid(), "s", tmp_path, notebook=False)
+        run_study(grid())
 
 
-def test_a_study_of_changed_images_is_refused(image_folder, tmp_path):
+def test_a_study_of_changed_images_is_refused(run_study, image_folder, tmp_path):
     folder = shutil.copytree(image_folder, tmp_path / "images")
-    configs = study.plan([str(folder)], ["gan"], [0], profile="smoke", image_size=28)
-    study.run_study(configs, "s", tmp_path, notebook=False)
+    configs = grids.plan([str(folder)], ["gan"], [0], profile="smoke", image_size=28)
+    run_study(configs)
     (folder / "00.png").unlink()
-    (outcome,) = study.run_study(configs, "s", tmp_path, notebook=False)
+    (outcome,) = run_study(configs)
     assert outcome.status == "failed"
     assert "other images" in outcome.message
 
 
 @pytest.mark.parametrize("file", ["config.json", "status.json"])
-def test_one_corrupt_run_does_not_stop_the_study(grid, tmp_path, file):
-    study.run_study(grid(methods=("gan",)), "s", tmp_path, notebook=False)
+def test_one_corrupt_run_does_not_stop_the_study(run_study, grid, tmp_path, file):
+    run_study(grid(methods=("gan",)))
     (directory,) = layout.find_runs(tmp_path, "s")
     (directory / file).write_text("{half")
-    outcomes = study.run_study(grid(), "s", tmp_path, notebook=False)
+    outcomes = run_study(grid())
     assert statuses(outcomes) == {("gan", 0): "failed", ("wgan", 0): "complete"}
     assert file in outcomes[0].message
 
 
-def test_two_folders_of_one_name_are_told_apart(image_folder, tmp_path):
+def test_two_folders_of_one_name_are_told_apart(run_study, image_folder, tmp_path):
     folders = [shutil.copytree(image_folder, tmp_path / parent / "cats") for parent in "ab"]
-    configs = study.plan(map(str, folders), ["gan"], [0], profile="smoke", image_size=28)
+    configs = grids.plan(map(str, folders), ["gan"], [0], profile="smoke", image_size=28)
     with pytest.raises(layout.RunError, match="two runs would share"):
-        study.run_study(configs, "s", tmp_path, notebook=False)
+        run_study(configs)
 
 
-def test_a_run_is_done_only_when_its_notebook_is(grid, tmp_path):
+def test_a_run_is_done_only_when_its_notebook_is(run_study, grid, tmp_path):
     (config,) = grid(methods=("gan",))
-    study.run_study([config], "s", tmp_path, notebook=False)
-    directory = layout.run_directory(tmp_path, "s", config)
-    fingerprint = record.read_config(directory)["data"]["fingerprint"]
-    assert study.already(config, directory, fingerprint, notebook=False).status == "skipped"
-    assert study.already(config, directory, fingerprint, notebook=True) is None
-    (directory / "02_train.ipynb").touch()
-    assert study.already(config, directory, fingerprint, notebook=True).status == "skipped"
+    run_study([config])
+    (directory,) = layout.find_runs(tmp_path, "s")
+    assert statuses(run_study([config])) == {("gan", 0): "skipped"}
+    begun = directory / "status.json"
+    before = begun.read_bytes()
+    (outcome,) = pool.run_studies({"s": [config]}, tmp_path, notebook=True)
+    assert outcome.status == "complete"  # nothing was trained again, but the notebook is there now
+    assert begun.read_bytes() == before
+    assert (directory / "02_train.ipynb").exists()
+    assert statuses(pool.run_studies({"s": [config]}, tmp_path, notebook=True)) == {("gan", 0): "skipped"}
 
 
 LSGAN = """
@@ -161,7 +164,7 @@ class LSGAN:
     wasserstein = False
     def critic_loss(self, critic, real, fake, rng):
         return {"real": (critic(real) - 1).square().mean(), "fake": critic(fake).square().mean()}
-    def generator_loss(self, critic, fake):
+    def generator_loss(self, critic, fake, real, rng):
         return (critic(fake) - 1).square().mean()
     def constrain(self, critic):
         pass
@@ -174,8 +177,8 @@ def test_a_method_from_a_file_joins_a_study_and_its_generator_loads_anywhere(ima
     (tmp_path / "mine.py").write_text(LSGAN)
     command = [sys.executable, "-m", "gancompare", "study", "--name=s", f"--datasets={image_folder}", *SMOKE]
     command += ["--methods=lsgan", "--seeds=1", "--no-report", f"--results={tmp_path}"]
-    environment = os.environ | {"GANCOMPARE_METHODS": str(tmp_path / "mine.py")}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    command += ["--objectives", str(tmp_path / "mine.py")]
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     (directory,) = layout.find_runs(tmp_path, "s")
     assert weights.load_generator(directory).latent_dim == 16  # this process does not know the method
@@ -287,9 +290,9 @@ def test_a_dead_kernel_is_a_failed_run(image_folder, tmp_path, monkeypatch):
         raise DeadKernelError("Kernel died")
 
     monkeypatch.setattr("papermill.execute_notebook", die)
-    config = RunConfig(dataset=str(image_folder), profile="smoke", image_size=28)
+    record.write_config(tmp_path, RunConfig(dataset=str(image_folder), profile="smoke", image_size=28))
     with pytest.raises(layout.RunFailed, match="kernel died"):
-        study.execute(config, "s", tmp_path)
+        execute(tmp_path)
 
 
 def test_the_status_file_is_believed_over_the_notebook(image_folder, tmp_path, monkeypatch):
@@ -297,6 +300,6 @@ def test_the_status_file_is_believed_over_the_notebook(image_folder, tmp_path, m
         shutil.copy(source, output)
 
     monkeypatch.setattr("papermill.execute_notebook", claim_to_be_complete)
-    config = RunConfig(dataset=str(image_folder), profile="smoke", image_size=28)
+    record.write_config(tmp_path, RunConfig(dataset=str(image_folder), profile="smoke", image_size=28))
     with pytest.raises(layout.RunFailed, match="without saying why"):
-        study.execute(config, "s", tmp_path)
+        execute(tmp_path)
