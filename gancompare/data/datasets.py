@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -219,7 +220,8 @@ def _read_whole(request: _Request) -> tuple[Path | str, Decoded]:
     with open_images(path) as files:
         check_memory(str(path), len(files.names), channels=channels, image_size=image_size)
         key = f"images-{files.content_key()}-{image_size}x{channels}-v{DECODER_VERSION}"
-        tensors = cached(key, lambda: decode_images(files, image_size, channels, workers=request.workers).to_tensors())
+        decoded = partial(decode_images, files, image_size, channels, workers=request.workers)
+        tensors = cached(key, lambda: decoded().to_tensors())
     return path, Decoded.from_tensors(tensors)
 
 
