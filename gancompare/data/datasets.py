@@ -7,12 +7,12 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from gancompare.base.device import usable_cores
 from gancompare.base.streams import stream
 from gancompare.data.builtin import BUILT_IN, STACKED, check_available, data_directories, describe_datasets, locate
 from gancompare.data.cache import cached
@@ -75,8 +75,8 @@ def load_dataset(
     """Load a data set into memory as uint8 (N, C, image_size, image_size).
 
     ``name`` is a key of BUILT_IN or the path of a folder or zip of images. ``image_size`` and ``channels`` default to
-    the built-in's own, or 64 and 3. ``split`` is "train", "test" or "all". ``workers`` threads decode, by default as
-    many as there are processors. Built-ins are looked for in ``directories``, by default ``data_directories()``.
+    the built-in's own, or 64 and 3. ``split`` is "train", "test" or "all". ``workers`` threads decode, by default one
+    for each usable core. Built-ins are looked for in ``directories``, by default ``data_directories()``.
 
     mnist and fashion_mnist use their official test files. Any other data set holds out a tenth as "test", chosen by N
     alone, and both parts come in a fixed shuffled order, so that the first k images are a fair sample of all classes.
@@ -155,7 +155,7 @@ def _checked(name, image_size, channels, *, workers, directories) -> _Request:
     natural = DATASETS.get(name, {"image_size": 64, "channels": 3})
     image_size = _whole_number("image_size", natural["image_size"] if image_size is None else image_size, 8)
     channels = _whole_number("channels", natural["channels"] if channels is None else channels, 1)
-    workers = _whole_number("workers", (os.cpu_count() or 1) if workers is None else workers, 1)
+    workers = _whole_number("workers", usable_cores() if workers is None else workers, 1)
     if channels not in (1, 3):
         raise DataError(f"channels is {channels}, but must be 1 (greyscale) or 3 (RGB): choose one of these")
     if name in STACKED and channels != 3:
@@ -163,7 +163,7 @@ def _checked(name, image_size, channels, *, workers, directories) -> _Request:
     return _Request(name, image_size, channels, workers, data_directories() if directories is None else directories)
 
 
-def _whole_number(what: str, value, least: int) -> int:
+def _whole_number(what: str, value: object, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise DataError(f"{what} is {value!r}, but must be a whole number of at least {least}: change {what}")
     return int(value)
@@ -220,8 +220,7 @@ def _read_whole(request: _Request) -> tuple[Path | str, Decoded]:
     with open_images(path) as files:
         check_memory(str(path), len(files.names), channels=channels, image_size=image_size)
         key = f"images-{files.content_key()}-{image_size}x{channels}-v{DECODER_VERSION}"
-        decoded = partial(decode_images, files, image_size, channels, workers=request.workers)
-        tensors = cached(key, lambda: decoded().to_tensors())
+        tensors = cached(key, lambda: decode_images(files, image_size, channels, workers=request.workers).to_tensors())
     return path, Decoded.from_tensors(tensors)
 
 

@@ -87,7 +87,7 @@ def stack_digits(images: Tensor, labels: Tensor, *, count: int, rng: torch.Gener
     """Make ``count`` colour images, each of three digits from ``images`` (N, 1, H, W) drawn with replacement.
 
     The labels are indices into MODES: of the digits r, g and b in the red, green and blue channel, 100 r + 10 g + b
-    (Metz et al. 2017, §3.3.1).
+    (Metz et al. 2017, "Unrolled generative adversarial networks").
     """
     chosen = torch.randint(len(images), (count, 3), generator=rng)
     return Decoded(images[chosen, 0], labels[chosen] @ torch.tensor([100, 10, 1]), MODES)
