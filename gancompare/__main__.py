@@ -418,10 +418,10 @@ def list_datasets(options: argparse.Namespace) -> int:
     from gancompare.data.datasets import describe_datasets
 
     for row in describe_datasets():
-        count = f"{row['images']:,} images" if row["images"] else ""
-        print(f"{row['name']:<14} {'found' if row['found'] else 'not found':<10} {count:<14} {row['where']}")
-        if not row["found"]:
-            print(f"{'':<14} {row['hint']}")
+        count = f"{row.images:,} images" if row.images else ""
+        print(f"{row.name:<14} {'found' if row.available else 'not found':<10} {count:<14} {row.where}")
+        if row.hint:
+            print(f"{'':<14} {row.hint}")
     print("Any folder or zip of images works too: --dataset PATH")
     return DONE
 
@@ -430,7 +430,8 @@ def show_info(options: argparse.Namespace) -> int:
     import torch
 
     from gancompare.base import device as machine
-    from gancompare.data.datasets import cache_directory, data_directories
+    from gancompare.data.cache import cache_directory
+    from gancompare.data.datasets import data_directories
     from gancompare.study.pool import automatic_jobs
 
     device = machine.choose_device("auto")

@@ -32,7 +32,8 @@ from gancompare.base.files import write_atomically
 from gancompare.base.streams import stream
 from gancompare.bench.profiling import PARTS, flops, matmul_ceiling, peak_memory, shares, synchronize
 from gancompare.config import RunConfig
-from gancompare.data.datasets import cache_directory, load_dataset
+from gancompare.data.cache import cache_directory
+from gancompare.data.datasets import load_dataset
 from gancompare.recipes import MAIN_METHODS
 from gancompare.runs import layout, reading, record
 from gancompare.scoring import evaluation
