@@ -103,7 +103,7 @@ def train(
         progress, monitor = Progress(), make_monitor(config, data, device)
         step_once = stepper(config, nets, feed, progress)
         write_event = event_writer(directory) if config.tensorboard else lambda row: None
-        saved = {"about": {"hash": config.hash(), "device": device.type, "bf16": nets.bf16}, "parts": stateful(nets)}
+        saved: dict[str, Any] = {"about": {"hash": config.hash(), "device": device.type, "bf16": nets.bf16}, "parts": stateful(nets)}
         saved |= {"streams": feed.streams, "progress": progress}
         if checkpoint.load_checkpoint(directory, device, **saved):
             weights.save_generator(directory, nets.average)  # a kill may have come between the checkpoint and this file
@@ -234,17 +234,20 @@ def prepare(config: RunConfig, images: Dataset, device: torch.device) -> tuple[N
 
     Raises ConfigError for a conditional run without labels.
     """
-    if config.conditional and images.labels is None:
+    labels = images.labels if config.conditional else None
+    if config.conditional and labels is None:
         raise ConfigError(
             f"conditional=True: the images of {config.dataset} have no labels; choose labelled data, or put each class "
             "into a sub-folder of its own"
         )
     num_classes = len(images.classes) if config.conditional else 0
     with torch.random.fork_rng(devices=[]):  # constructors draw weights that `initialize` replaces
-        generator, critic = (build(config.to_dict(), num_classes) for build in (generator_for, critic_for))
+        generator = generator_for(config.to_dict(), num_classes)
+        critic = critic_for(config.to_dict(), num_classes)
     initialize(generator, stream(config.seed, "generator"))
     initialize(critic, stream(config.seed, "critic"))
-    generator, critic = (net.to(device, memory_format=torch.channels_last) for net in (generator, critic))
+    generator.to(device).to(memory_format=torch.channels_last)
+    critic.to(device).to(memory_format=torch.channels_last)
     objective = METHODS[config.method]
     settings = {f.name: getattr(config, f.name) for f in fields(objective) if hasattr(config, f.name)}
     nets = Nets(
@@ -259,7 +262,7 @@ def prepare(config: RunConfig, images: Dataset, device: torch.device) -> tuple[N
     feed = Feed(
         seed=config.seed,
         images=images.images.to(device),
-        labels=images.labels.to(device) if config.conditional else None,
+        labels=None if labels is None else labels.to(device),
         streams={name: stream(config.seed, name, device) for name in ("latent", "interpolation", "flip")},
         horizontal_flip=config.horizontal_flip,
     )
@@ -275,7 +278,7 @@ def stateful(nets: Nets) -> dict[str, Any]:
 def make_optimizer(config: RunConfig, net: nn.Module, lr: float) -> torch.optim.Optimizer:
     parameters = list(net.parameters())
     on_gpu = parameters[0].is_cuda  # a CUDA graph reads the learning rate and the step count from the device
-    options = {"lr": torch.tensor(lr, device=parameters[0].device) if on_gpu else lr, "capturable": on_gpu}
+    options: dict[str, Any] = {"lr": torch.tensor(lr, device=parameters[0].device) if on_gpu else lr, "capturable": on_gpu}
     if config.optimizer == "adam":
         return torch.optim.Adam(parameters, betas=(config.beta1, config.beta2), fused=True, **options)
     return torch.optim.RMSprop(parameters, foreach=True, **options)  # torch: alpha 0.99, eps 1e-8, starts at 0
@@ -311,7 +314,7 @@ def next_indices(feed: Feed, images_seen: int, count: int) -> Tensor:
     pieces = []
     while count:
         epoch, offset = divmod(images_seen, len(feed.images))
-        if epoch != feed.epoch:
+        if feed.order is None or epoch != feed.epoch:
             order = torch.randperm(len(feed.images), generator=stream(feed.seed, f"order/{epoch}"))
             feed.order, feed.epoch = order.to(feed.images.device), epoch
         pieces.append(feed.order[offset : offset + count])
@@ -332,8 +335,12 @@ def real_images(feed: Feed, indices: Tensor) -> Tensor:
 @torch.no_grad()
 def move_average(average: nn.Module, net: nn.Module, weight: float | Tensor) -> None:
     """Move the weights of ``average`` towards those of ``net`` by ``weight``; BatchNorm buffers are copied."""
-    kept, latest = list(average.parameters()), list(net.parameters())
-    torch._foreach_lerp_(kept, latest, [weight] * len(kept) if isinstance(weight, Tensor) else weight)
+    kept: list[Tensor] = list(average.parameters())
+    latest: list[Tensor] = list(net.parameters())
+    if isinstance(weight, Tensor):  # a CUDA graph reads it from the device
+        torch._foreach_lerp_(kept, latest, [weight] * len(kept))
+    else:
+        torch._foreach_lerp_(kept, latest, weight)
     for mine, others in zip(average.buffers(), net.buffers(), strict=True):
         mine.copy_(others)
 

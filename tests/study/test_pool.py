@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from gancompare.base.device import usable_cores
-from gancompare.config import ConfigError, RunConfig
 from gancompare.runs import layout, record, weights
 from gancompare.study import grid as grids
 from gancompare.study import pool
-from gancompare.study.run import execute
 
 SMOKE = ("--profile=smoke", "--image-size=28", "--no-notebook", "--jobs=2")
 
@@ -31,23 +29,6 @@ def grid(image_folder):
 
 def statuses(outcomes):
     return {(o.config.method, o.config.seed): o.status for o in outcomes}
-
-
-def test_plan_is_the_full_grid():
-    configs = grids.plan(["mnist", "fashion_mnist"], ["gan", "wgan", "wgan-gp"], range(5), profile="smoke")
-    assert len({(c.dataset, c.method, c.seed) for c in configs}) == len(configs) == 30
-
-
-def test_plan_names_a_bad_field():
-    with pytest.raises(ConfigError, match="batch_sise"):
-        grids.plan(["mnist"], ["gan"], [0], batch_sise=3)
-
-
-def test_longer_runs_cost_more():
-    costs = [grids.cost(RunConfig(method=m, dataset="mnist")) for m in ("gan", "wgan", "wgan-gp")]
-    assert costs == sorted(costs)
-    assert costs[0] < costs[2]
-    assert grids.cost(RunConfig(dataset="anime_faces")) > grids.cost(RunConfig(dataset="mnist"))
 
 
 def test_automatic_jobs_never_exceed_runs_cores_gpus_or_memory():
@@ -254,52 +235,3 @@ def test_a_killed_study_leaves_no_run_behind(long_study):
             return
         time.sleep(0.1)
     pytest.fail(f"process {child} goes on without its study")
-
-
-@pytest.mark.skipif(os.name != "posix", reason="kills a process with SIGKILL")
-def test_after_a_killed_run_the_same_command_goes_on(image_folder, tmp_path):
-    """Through papermill: the kernel outlives the killed process for a moment, and the new run waits for it."""
-    command = [sys.executable, "-m", "gancompare", "run", f"--dataset={image_folder}", "--profile=smoke"]
-    command += [
-        "--image-size=28",
-        "--method=gan",
-        "--generator-steps=600",
-        "--log-every=10",
-        "--checkpoint-every=100",
-        "--sample-every=500",
-        "--evaluate-every=500",
-        f"--results={tmp_path}",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("*/*/*/*/checkpoint.pt")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.kill()
-    process.communicate()
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout + result.stderr
-    (directory,) = layout.find_runs(tmp_path, "smoke")
-    assert record.read_status(directory)["status"] == "complete"
-    assert (directory / "02_train.ipynb").exists()
-
-
-def test_a_dead_kernel_is_a_failed_run(image_folder, tmp_path, monkeypatch):
-    from nbclient.exceptions import DeadKernelError
-
-    def die(*arguments, **options):
-        raise DeadKernelError("Kernel died")
-
-    monkeypatch.setattr("papermill.execute_notebook", die)
-    record.write_config(tmp_path, RunConfig(dataset=str(image_folder), profile="smoke", image_size=28))
-    with pytest.raises(layout.RunFailed, match="kernel died"):
-        execute(tmp_path)
-
-
-def test_the_status_file_is_believed_over_the_notebook(image_folder, tmp_path, monkeypatch):
-    def claim_to_be_complete(source, output, **options):
-        shutil.copy(source, output)
-
-    monkeypatch.setattr("papermill.execute_notebook", claim_to_be_complete)
-    record.write_config(tmp_path, RunConfig(dataset=str(image_folder), profile="smoke", image_size=28))
-    with pytest.raises(layout.RunFailed, match="without saying why"):
-        execute(tmp_path)
