@@ -91,10 +91,7 @@ def train(
     """
     directory, device = Path(directory), machine.choose_device(config.device)
     data = data or load_splits(config.dataset, config.image_size, config.channels)
-    with (
-        record.hold(directory, "this run", record.PATIENCE),
-        record.outcome_recorded(directory, partial(explain, config)),
-    ):
+    with record.hold(directory, "this run", patience), record.outcome_recorded(directory, partial(explain, config)):
         if not record.begin(directory, config, summary(data.train, with_classes=config.conditional)):
             evaluation.score_if_due(config, directory, data, device)
             return
@@ -103,9 +100,9 @@ def train(
         progress, monitor = Progress(), make_monitor(config, data, device)
         step_once = stepper(config, nets, feed, progress)
         write_event = event_writer(directory) if config.tensorboard else lambda row: None
-        saved: dict[str, Any] = {"about": {"hash": config.hash(), "device": device.type, "bf16": nets.bf16}, "parts": stateful(nets)}
-        saved |= {"streams": feed.streams, "progress": progress}
-        if checkpoint.load_checkpoint(directory, device, **saved):
+        about = {"hash": config.hash(), "device": device.type, "bf16": nets.bf16}
+        saved = checkpoint.Contents(about, stateful(nets), feed.streams, progress)
+        if checkpoint.load_checkpoint(directory, saved, device):
             weights.save_generator(directory, nets.average)  # a kill may have come between the checkpoint and this file
         history.cut_history(directory, progress.generator_steps)
         host = machine.describe(device, nets.bf16)
@@ -148,7 +145,7 @@ def train(
             if sample_now:
                 save_samples(config, directory, nets, step)
             if checkpoint_now:
-                checkpoint.save_checkpoint(directory, **saved)
+                checkpoint.save_checkpoint(directory, saved)
                 weights.save_generator(directory, nets.average)
             if row_now:
                 record.write_status(directory, "complete" if last else "running", **progress.clocks())
@@ -278,7 +275,10 @@ def stateful(nets: Nets) -> dict[str, Any]:
 def make_optimizer(config: RunConfig, net: nn.Module, lr: float) -> torch.optim.Optimizer:
     parameters = list(net.parameters())
     on_gpu = parameters[0].is_cuda  # a CUDA graph reads the learning rate and the step count from the device
-    options: dict[str, Any] = {"lr": torch.tensor(lr, device=parameters[0].device) if on_gpu else lr, "capturable": on_gpu}
+    options: dict[str, Any] = {
+        "lr": torch.tensor(lr, device=parameters[0].device) if on_gpu else lr,
+        "capturable": on_gpu,
+    }
     if config.optimizer == "adam":
         return torch.optim.Adam(parameters, betas=(config.beta1, config.beta2), fused=True, **options)
     return torch.optim.RMSprop(parameters, foreach=True, **options)  # torch: alpha 0.99, eps 1e-8, starts at 0
