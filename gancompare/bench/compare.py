@@ -15,7 +15,7 @@ from gancompare.study.pool import automatic_jobs
 
 
 class Timed(NamedTuple):
-    """Both loops by name: seconds per generator step in each round, and what they said when they were warm."""
+    """Both loops by name: seconds per generator step in each round, and what they reported when they were warm."""
 
     seconds: dict[str, list[float]]
     warm_ups: dict[str, WarmUp]

@@ -27,7 +27,7 @@ GPU_JOBS = 8  # runs at a time per GPU, at most
 
 
 class WarmUp(NamedTuple):
-    """What a worker says once its loop is warm."""
+    """What a worker reports once its loop is warm."""
 
     memory: int  # bytes at the peak, see ``peak_memory``
     memory_kind: str

@@ -10,6 +10,8 @@ from gancompare import train
 from gancompare.bench import profiling
 from gancompare.objectives import METHODS, WGAN
 
+cuda = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
+
 
 def layer_flops(net, argument):
     """Floating-point operations of each convolution and linear layer in one forward pass, by hand."""
@@ -71,9 +73,10 @@ def test_peak_memory_sees_an_allocation():
     assert int(measured) >= 0
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=cuda)])
 @pytest.mark.parametrize("method", METHODS)
-def test_shares_sum_to_one_and_only_a_penalty_takes_time_for_one(smoke, some_images, method):
-    config = smoke(method=method)
+def test_shares_sum_to_one_and_only_a_penalty_takes_time_for_one(smoke, some_images, method, device):
+    config = smoke(method=method, device=device)
     shares = profiling.shares(config, some_images(config), steps=1)
     assert tuple(shares) == profiling.PARTS
     assert sum(shares.values()) == pytest.approx(1)

@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from gancompare.base.device import usable_cores
 from gancompare.bench.workers import best_jobs, workers
@@ -12,6 +13,14 @@ def test_a_timed_process_that_dies_is_reported(smoke):
         worker.process.kill()
         with pytest.raises(RuntimeError, match="exit code -9"):
             worker.answer()
+
+
+@pytest.mark.slow
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_a_gpu_only_our_loop_replays_a_graph(smoke):
+    with workers(["textbook", "ours"], smoke(device="cuda"), threads=1) as started:
+        assert [worker.warm_up.cuda_graph for worker in started] == [False, True]
 
 
 def test_best_jobs_takes_the_fastest_and_remembers_it(smoke, tmp_path, monkeypatch, capsys):
