@@ -43,7 +43,7 @@ def bare(axis: Axes, extent: float) -> None:
     axis.grid(False)
 
 
-def draw_data(axis: Axes, toy: str, color: str = DATA, size: float = 3) -> None:
+def draw_data(axis: Axes, toy: str, *, color: str = DATA, size: float = 3) -> None:
     """Some points of the toy, the same in every figure."""
     axis.plot(*sample(toy, 400, stream(0, "figure")).numpy().T, ".", color=color, markersize=size)
 
