@@ -204,10 +204,10 @@ def stepper(config: RunConfig, nets: Nets, feed: Feed, progress: Progress) -> Ca
     work, device = partial(update, nets, feed), feed.images.device
     advance = work
     if device.type == "cuda":
-        shape = (nets.objective.n_critic, config.batch_size)
-        advance = partial(
-            graphs.advance, graphs.to_capture(work, feed.streams, (nets.generator, nets.critic), shape, device)
-        )
+        indices = torch.zeros(nets.objective.n_critic, config.batch_size, dtype=torch.int64, device=device)
+        trained = (nets.generator, nets.critic)
+        capture = graphs.Capture(update=work, streams=feed.streams, nets=trained, indices=indices)
+        advance = partial(graphs.advance, capture)
 
     def step_once() -> None:
         set_learning_rates(config, nets, progress.generator_steps)
