@@ -29,7 +29,7 @@ def settings_matter(settings: pd.DataFrame, level: float) -> list[Part]:
     the changes: if those of all settings hold at once, so does the one from their largest lower to their largest upper
     end.
     """
-    return [_largest_change(settings, *case, shared_level(level, len(CASES))) for case in CASES]
+    return [_largest_change(settings, *case, level=shared_level(level, len(CASES))) for case in CASES]
 
 
 def spectral_norm_stabilises(settings: pd.DataFrame, level: float) -> list[Part]:
@@ -44,7 +44,7 @@ def spectral_norm_stabilises(settings: pd.DataFrame, level: float) -> list[Part]
     return parts
 
 
-def _largest_change(settings: pd.DataFrame, field: str, method: str, level: float) -> Part:
+def _largest_change(settings: pd.DataFrame, field: str, method: str, *, level: float) -> Part:
     label = f"largest change of final / lowest FD by {field.replace('_', ' ')}, {name(method)}"
     values, base = _instability(settings, field, method)
     others = [value for value in values if value not in base]
@@ -53,9 +53,8 @@ def _largest_change(settings: pd.DataFrame, field: str, method: str, level: floa
     each = shared_level(level, len(others))
     changes = [_size(paired_advantage(*paired_by_seed(values, value, base[0], log=True), each)) for value in others]
     largest = max(range(len(others)), key=lambda i: np.nan_to_num(changes[i].estimate, nan=-1.0))
-    low, high = (
-        float(np.max([getattr(change, end) for change in changes])) for end in ("low", "high")
-    )  # NaN if one is
+    low = float(np.max([change.low for change in changes]))  # NaN if one is, as is the upper end
+    high = float(np.max([change.high for change in changes]))
     effect = Interval(changes[largest].estimate, low, high, min(change.n for change in changes))
     note = f"{field} {base[0]:g} → {others[largest]:g}; wanted: above {MARKED:g}×"
     failed = {value: sum(map(math.isinf, runs.values())) for value, runs in values.items()}

@@ -89,11 +89,13 @@ def estimate_tracks_fd(study: Study, level: float) -> list[Part]:
         for what, effect in zip(("levels", "changes"), spearman_over_runs([*series.values()], level), strict=True):
             label = f"ρ of |Wasserstein estimate| and FD, {what}, {name(method)}"
             parts.append(judge(label, effect, note=effect.note) if series else Part(label, note="no FD in training"))
-        parts += _against_gan_losses(study.histories, method, series, level)
+        parts += _against_gan_losses(study.histories, method, series, level=level)
     return parts
 
 
-def _against_gan_losses(histories: pd.DataFrame, method: str, series: Mapping[int, tuple], level: float) -> list[Part]:
+def _against_gan_losses(
+    histories: pd.DataFrame, method: str, series: Mapping[int, tuple], *, level: float
+) -> list[Part]:
     """By how much ρ over changes is higher for ``series`` (seed → estimates, FDs) than for each of the GAN's losses."""
     parts = []
     for loss, (column, sign) in {"generator loss": ("generator_loss", 1), "− critic loss": ("critic_loss", -1)}.items():

@@ -83,14 +83,13 @@ def beats(values: Values, ours: str, theirs: str, *, level: float, label: str, l
         return Part(quantity, note=f"no {label} of {' and '.join(missing)}", ratio=log)
     sides = paired_by_seed(values, ours, theirs, log=log)
     effect = paired_advantage(*sides, level, lower_is_better=lower)
-    note, rng = describe_failures(values, ours, theirs), np.random.default_rng(0)  # the same runs, the same word
-    if (
-        np.isclose(effect.low, effect.high, 1e-9, 1e-12)
-        and sign_flip_p_value(*sides, rng, lower_is_better=lower) > 1 - level
-    ):
+    note = describe_failures(values, ours, theirs)
+    if np.isclose(effect.low, effect.high, 1e-9, 1e-12):
         # Student's t takes equal differences, common where values are counts, for certainty; the sign test does not
-        effect = replace(effect, low=-math.inf, high=math.inf)
-        note = "; ".join(filter(None, ["differences without spread: too few seeds for an interval", note]))
+        rng = np.random.default_rng(0)  # the same runs always get the same word
+        if sign_flip_p_value(*sides, rng, lower_is_better=lower) > 1 - level:
+            effect = replace(effect, low=-math.inf, high=math.inf)
+            note = "; ".join(filter(None, ["differences without spread: too few seeds for an interval", note]))
     return judge(quantity, effect, note=note, ratio=log)
 
 

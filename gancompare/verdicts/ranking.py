@@ -52,7 +52,7 @@ def _sentence(scores: pd.DataFrame, level: float) -> str:
     seeds = f"{ns[0]} seeds each" if len(ns) == 1 else f"{ns[0]} to {ns[-1]} seeds in common"
     steps, *sizes = _scale(scores, label)
     pairs = sorted(parts, key=lambda pair: parts[pair].verdict not in DECIDED)
-    clauses = [_clause(label, *pair, parts[pair]) for pair in pairs]
+    clauses = [_clause(*pair, parts[pair], label=label) for pair in pairs]
     joint = f"intervals hold at {100 * level:g} %, all {len(pairs)} at once" if len(pairs) > 1 else ""
     budget = ", ".join(filter(None, [steps, seeds, *sizes]))
     return f"{budget}: {'; '.join(clauses)} ({joint or f'{100 * level:g} % interval'}){ending}"
@@ -71,7 +71,7 @@ def _scale(scores: pd.DataFrame, label: str) -> list[str]:
     return ["" if math.isnan(medians[column]) else text.format(medians[column]) for column, text in texts.items()]
 
 
-def _clause(label: str, a: str, b: str, part: Part) -> str:
+def _clause(a: str, b: str, part: Part, *, label: str) -> str:
     if part.verdict == "not tested":
         return f"{name(a)} and {name(b)} are not ranked ({part.note})"
     ends = [part.estimate, part.low, part.high]
@@ -148,14 +148,14 @@ def pair_table(study: Study, level: float = 0.95) -> pd.DataFrame:
     rows: list[dict] = []
     for dataset in study.datasets:
         values = next(iter(final_scores(study.of(dataset).scores, "fd").values()), {})
-        own = [{"dataset": dataset} | _pair(values, *pair, level) for pair in itertools.combinations(values, 2)]
+        own = [{"dataset": dataset} | _pair(values, *pair, level=level) for pair in itertools.combinations(values, 2)]
         p_values = [row["p_value"] for row in own]
         adjusted = holm(p_values) if np.isfinite(p_values).all() else [math.nan] * len(own)
         rows += [row | {"p_holm": float(p)} for row, p in zip(own, adjusted, strict=True)]
     return pd.DataFrame(rows)
 
 
-def _pair(values: Values, a: str, b: str, level: float) -> dict:
+def _pair(values: Values, a: str, b: str, *, level: float) -> dict:
     rng = np.random.default_rng(0)  # the same runs get the same p-value
     pair = paired_difference(*paired_by_seed(values, a, b, log=True), level, rng=rng)
     chance = probability_of_improvement(*(list(values[method].values()) for method in (a, b)), level)
