@@ -287,9 +287,9 @@ def evaluate_options(command: Parser) -> None:
 def evaluate(options: argparse.Namespace) -> int:
     from gancompare.base.device import choose_device
     from gancompare.base.files import write_atomically
-    from gancompare.scoring import evaluation
+    from gancompare.scoring.compare import compare, summary, to_json
 
-    scores = evaluation.compare(
+    scores = compare(
         options.real,
         options.fake,
         extractor=options.extractor,
@@ -301,8 +301,8 @@ def evaluate(options: argparse.Namespace) -> int:
         checkpoint=options.checkpoint,
     )
     if options.json:  # first of all: what is on the disk cannot be lost
-        write_atomically(options.json, evaluation.to_json(scores).encode())
-    print("\n".join(evaluation.summary(scores)))
+        write_atomically(options.json, to_json(scores).encode())
+    print("\n".join(summary(scores)))
     return DONE
 
 

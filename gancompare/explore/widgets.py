@@ -30,7 +30,7 @@ from gancompare.explore import generate
 from gancompare.explore.latents import principal_directions, slerp
 from gancompare.report import plots
 from gancompare.runs import layout, record, weights
-from gancompare.scoring import evaluation
+from gancompare.scoring.image_scores import neighbours
 
 IMAGES, COLUMNS = 16, 4  # of each method, in a square
 SIDE = 84  # pixels that a small image is blown up to, by whole factors
@@ -549,7 +549,7 @@ class Explorer(widgets.VBox):
             for method, view in self.views.items():
                 if view.net:
                     image = render(view.net, z, label)[number - 1 : number]
-                    pair, found = evaluation.neighbours(image, self._training_images(directories[method]))
+                    pair, found = neighbours(image, self._training_images(directories[method]))
                     view.near.value = jpeg(blown_up(pair, image.shape[-1]).convert("RGB"))
                     view.near.layout.display = None
                     psnr.append(f"{method} {found['neighbour_psnr']:.1f}")

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from gancompare.base.streams import stream
 from gancompare.objectives import METHODS, interpolate
-from gancompare.scoring.diagnostics import input_gradient, input_gradient_norms, layer_gradient_norms
+from gancompare.scoring.diagnostics.layers import layer_gradient_norms
+from gancompare.scoring.diagnostics.slopes import input_gradient, input_gradient_norms
 
 LATENT_DIM = 2
 BATCH = 128
@@ -376,7 +377,7 @@ def norms_by_relu(objective, critic: nn.Module, toy: str, seed: int) -> np.ndarr
     """``diagnostics.layer_gradient_norms`` by what each ReLU puts out, on fresh points, first layer first."""
     held, kind = stream(seed, "evaluation"), next(critic.parameters()).dtype
     real, fake = sample(toy, 512, held).to(kind), noisy(toy, 512, held).to(kind)
-    return np.array([*layer_gradient_norms(critic, objective, real, fake, held).values()][1:])
+    return np.array([*layer_gradient_norms(critic, objective, real=real, fake=fake, rng=held).values()][1:])
 
 
 def against_the_paper(critics: list[DeepCritic], penalised: str) -> pd.DataFrame:
