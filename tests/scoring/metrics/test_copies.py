@@ -35,9 +35,7 @@ def test_a_generator_that_replays_training_images_is_flagged_and_no_other(normal
 
 @pytest.mark.parametrize("held_out_size", [400, 1500, 3000])
 @pytest.mark.parametrize("rest", ["fresh", "poor"])
-def test_score_is_the_share_of_copies_whatever_the_sizes_and_the_rest(
-    held_out_size, rest, normal, kinds_of_fakes
-):
+def test_score_is_the_share_of_copies_whatever_the_sizes_and_the_rest(held_out_size, rest, normal, kinds_of_fakes):
     train, _, fresh = kinds_of_fakes()
     held_out = normal(50, held_out_size)
     if rest == "poor":
