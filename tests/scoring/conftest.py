@@ -1,8 +1,12 @@
-"""Features and images with known distributions."""
+"""Features and images with known distributions, and a run that is scored."""
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
+from gancompare import train
+from gancompare.config import RunConfig
 
 
 @pytest.fixture
@@ -30,3 +34,28 @@ def pictures():
         return ((smooth - 0.2) / 0.6 * 255).clamp(0, 255).to(torch.uint8)
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def many_images(tmp_path_factory):
+    """1,200 images of a bright disc on a dark ground: enough of them held out to look for copies."""
+    folder = tmp_path_factory.mktemp("discs")
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:28, :28]
+    for i in range(1200):
+        centre, radius = rng.uniform(8, 20, 2), rng.uniform(3, 8)
+        disc = ((y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2) * rng.integers(120, 230)
+        pixels = (disc + rng.integers(0, 25, (28, 28))).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i:04d}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scored(many_images, tmp_path_factory):
+    """(directory, config) of a run of four generator steps."""
+    config = RunConfig(
+        dataset=str(many_images), image_size=28, channels=1, profile="smoke", method="gan", precision="float32"
+    )
+    directory = tmp_path_factory.mktemp("run")
+    list(train.train(config, directory))
+    return directory, config
