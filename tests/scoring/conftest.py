@@ -53,9 +53,8 @@ def many_images(tmp_path_factory):
 @pytest.fixture(scope="session")
 def scored(many_images, tmp_path_factory):
     """(directory, config) of a run of four generator steps."""
-    config = RunConfig(
-        dataset=str(many_images), image_size=28, channels=1, profile="smoke", method="gan", precision="float32"
-    )
+    fields = {"dataset": str(many_images), "image_size": 28, "channels": 1}
+    config = RunConfig(**fields, profile="smoke", method="gan", precision="float32")
     directory = tmp_path_factory.mktemp("run")
     list(train.train(config, directory))
     return directory, config

@@ -116,6 +116,7 @@ def stacked_digits():
     return Splits(train_part, Dataset("stacked", images[300:], None, (), "stacked-test", "made here"))
 
 
+@pytest.mark.slow
 def test_a_run_on_stacked_digits_is_scored_by_modes(tmp_path, stacked_digits):
     config = RunConfig(dataset="stacked_mnist5k", profile="smoke", method="gan", mode_images=300, precision="float32")
     list(train.train(config, tmp_path, stacked_digits))
