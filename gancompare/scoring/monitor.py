@@ -84,7 +84,7 @@ def _measure_critic(monitor: Monitor, nets: Any) -> list[Measurement]:
     """The panel, on fakes of the generator itself: the critic never meets those of the EMA."""
     real, critic = to_unit_range(monitor.real), nets.critic
     critic.labels = monitor.labels
-    fake = fixed_samples(nets.generator, monitor.seed, len(real), monitor.labels, bf16=nets.bf16)
+    fake = fixed_samples(nets.generator, monitor.seed, len(real), labels=monitor.labels, bf16=nets.bf16)
     held_out = None if monitor.held_out is None else to_unit_range(monitor.held_out)
     rng = stream(monitor.seed, "measured", real.device)
     with in_eval_mode(critic):

@@ -29,7 +29,7 @@ def in_batches(latents: Tensor, labels: Tensor | None, size: int) -> Iterator[tu
 
 
 @torch.no_grad()
-def fixed_samples(net: nn.Module, seed: int, count: int, labels: Tensor | None = None, *, bf16: bool = False) -> Tensor:
+def fixed_samples(net: nn.Module, seed: int, count: int, *, labels: Tensor | None = None, bf16: bool = False) -> Tensor:
     """``count`` images (count, C, H, W) in [-1, 1] from the seed's grid latents: always the same latents.
 
     ``labels`` (count,): the classes to draw; by default a conditional generator shows its classes in turn.
@@ -40,7 +40,7 @@ def fixed_samples(net: nn.Module, seed: int, count: int, labels: Tensor | None =
 
 
 @torch.no_grad()
-def evaluation_samples(net: nn.Module, seed: int, count: int, batch_size: int = 256) -> Tensor:
+def evaluation_samples(net: nn.Module, seed: int, count: int, *, batch_size: int = 256) -> Tensor:
     """``count`` uint8 images on the CPU from the seed's evaluation latents: the same latents for every method.
 
     A conditional generator draws its classes in turn, equally many of each.

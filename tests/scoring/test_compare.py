@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from gancompare.__main__ import main
-from gancompare.data.datasets import DataError, load_dataset
+from gancompare.data.datasets import DataError, load_splits
 from gancompare.runs import record
 from gancompare.scoring.compare import compare
 
@@ -27,8 +27,8 @@ def test_evaluate_scores_a_run_like_the_run_itself(scored, many_images, tmp_path
 
 @pytest.mark.slow
 def test_evaluate_scores_any_images_and_catches_copies(many_images, tmp_path, capsys):
-    data = load_dataset(many_images, 28, 1)
-    for name, images in {"copies": data.images[:150], "fresh": load_dataset(many_images, 28, 1, split="test").images}.items():
+    data = load_splits(many_images, 28, 1)
+    for name, images in {"copies": data.train.images[:150], "fresh": data.test.images}.items():
         (tmp_path / name).mkdir()
         for i, image in enumerate(images):
             Image.fromarray(image[0].numpy()).save(tmp_path / name / f"{i}.png")

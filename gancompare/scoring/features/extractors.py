@@ -28,7 +28,7 @@ class Extractor:
     module: FeatureNet
 
 
-def load_extractor(name: str, data: Splits, device: str | torch.device = "cpu", seed: int = 0) -> Extractor:
+def load_extractor(name: str, data: Splits, device: str | torch.device = "cpu", *, seed: int = 0) -> Extractor:
     """The extractor ``name`` on ``device``, for images of the size of ``data``.
 
     ``classifier`` and ``pixel-pca`` are fitted to the training images of ``data`` and cached; ``seed`` chooses among

@@ -72,8 +72,8 @@ def test_the_gradient_that_enters_the_first_layer_is_that_of_each_image(method, 
         return factor * gradient.norm().item()
 
     expected = np.mean([slope(x, True) for x in real] + [slope(x, False) for x in fake])
-    found = layer_gradient_norms(critic, METHODS[method](), real=real, fake=fake, rng=seeded())
-    assert found["1"] == pytest.approx(expected, rel=1e-9)
+    measured = layer_gradient_norms(critic, METHODS[method](), real=real, fake=fake, rng=seeded())
+    assert measured["1"] == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -104,10 +104,10 @@ def test_layers_without_a_part_in_the_score_are_left_out(images, seeded):
         def forward(self, x):
             return self.score(x.flatten(1)).squeeze(1)
 
-    found = panel(
+    measured = panel(
         TwoHeads().double(), METHODS["gan"](), real=images(), fake=images(seed=1), held_out=None, rng=seeded()
     )
-    assert {row.where for row in found if row.quantity in ("layer_gradient_norm", "spectral_norm")} == {"score"}
+    assert {row.where for row in measured if row.quantity in ("layer_gradient_norm", "spectral_norm")} == {"score"}
 
 
 def test_gradients_far_below_the_penaltys_smallest_norm_are_still_measured(images, seeded, deep_linear):
@@ -172,13 +172,13 @@ def test_operator_norm_of_a_layer_of_zeros_is_zero():
 @pytest.mark.parametrize("norm", ["layer", "spectral"])
 def test_spectral_norms_of_the_shipped_critic(norm, images, shipped):
     critic = shipped(norm)
-    found = spectral_norms(critic, images(1, 0, (1, 28, 28), torch.float32))
+    measured = spectral_norms(critic, images(1, 0, (1, 28, 28), torch.float32))
     shapes = {"layers.0": (1, 28, 28), "score": (8 * 7 * 7,)}
     convolutions = [name for name, layer in critic.named_modules() if isinstance(layer, nn.Conv2d)]
     shapes[convolutions[1]] = (4, 14, 14)
-    assert found.keys() == shapes.keys()
+    assert measured.keys() == shapes.keys()
     for name, shape in shapes.items():
         largest = np.linalg.svd(matrix(critic.get_submodule(name), shape), compute_uv=False)[0]
-        assert 0.9 * largest < found[name] <= largest * (1 + 1e-5), name  # float32
+        assert 0.9 * largest < measured[name] <= largest * (1 + 1e-5), name  # float32
         if norm == "spectral" and name == "score":
-            assert found[name] == pytest.approx(1, rel=0.01)
+            assert measured[name] == pytest.approx(1, rel=0.01)

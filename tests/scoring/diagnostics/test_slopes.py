@@ -18,10 +18,10 @@ def test_slopes_of_images_are_told_apart(images, chain):
 
 def test_distribution_is_numpys(seeded):
     values = torch.rand(37, generator=seeded(), dtype=torch.float64)
-    found = distribution(values)
+    measured = distribution(values)
     for name, q in QUANTILES.items():
-        assert found[name] == pytest.approx(np.quantile(values.numpy(), q))
-    assert found["mean"] == pytest.approx(values.numpy().mean())
+        assert measured[name] == pytest.approx(np.quantile(values.numpy(), q))
+    assert measured["mean"] == pytest.approx(values.numpy().mean())
 
 
 def test_lipschitz_estimate_of_a_linear_critic_is_exact_along_its_weights(images, linear):

@@ -12,8 +12,8 @@ def test_resizing_is_antialiased_as_in_pillow():
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (50, 50), dtype=np.uint8)  # white noise: without antialiasing some pixels are skipped
     expected = np.asarray(Image.fromarray(pixels).resize((16, 16), Image.Resampling.BILINEAR), np.float32)
-    found = Resize(16, 0, 1)(torch.from_numpy(pixels)[None, None])[0, 0]
-    assert np.abs(found.numpy() - expected).max() <= 1.0  # Pillow rounds to whole grey levels, once per axis
+    measured = Resize(16, 0, 1)(torch.from_numpy(pixels)[None, None])[0, 0]
+    assert np.abs(measured.numpy() - expected).max() <= 1.0  # Pillow rounds to whole grey levels, once per axis
 
 
 def test_normalising_maps_the_grey_levels_as_stated():
