@@ -65,16 +65,16 @@ def test_lpips_measures_with_weights_that_are_there(tmp_path, rng, monkeypatch, 
 def test_nearest_neighbours_finds_copies_and_rates_each_pair(chunk, pictures):
     train = pictures(0, 40, 12)
     fake = torch.cat([train[[7, 3]], pictures(1, 8, 12)])
-    measured = nearest_neighbours(fake, train, k=3, chunk=chunk)
-    assert measured["index"][:2, 0].tolist() == [7, 3]
-    assert measured["distance"][:2, 0].tolist() == [0, 0]
-    assert measured["psnr"][:2, 0].tolist() == [math.inf, math.inf]
-    assert measured["ssim"][:2, 0].tolist() == pytest.approx([1, 1])
+    near = nearest_neighbours(fake, train, k=3, chunk=chunk)
+    assert near["index"][:2, 0].tolist() == [7, 3]
+    assert near["distance"][:2, 0].tolist() == [0, 0]
+    assert near["psnr"][:2, 0].tolist() == [math.inf, math.inf]
+    assert near["ssim"][:2, 0].tolist() == pytest.approx([1, 1])
     difference = fake.double()[:, None] - train.double()
     brute = difference.flatten(2).norm(dim=2)
-    torch.testing.assert_close(measured["distance"], brute.topk(3, largest=False).values)
-    squared_error = difference.square().flatten(2).mean(2)[5, measured["index"][5, 1]]
-    assert measured["psnr"][5, 1].item() == pytest.approx(
+    torch.testing.assert_close(near["distance"], brute.topk(3, largest=False).values)
+    squared_error = difference.square().flatten(2).mean(2)[5, near["index"][5, 1]]
+    assert near["psnr"][5, 1].item() == pytest.approx(
         20 * math.log10(255) - 10 * math.log10(squared_error), rel=1e-5
     )
-    assert bool((measured["ssim"][2:] < 0.9).all())
+    assert bool((near["ssim"][2:] < 0.9).all())
