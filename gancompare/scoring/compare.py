@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from gancompare.data.datasets import DataError, load_dataset, load_splits
+from gancompare.data.datasets import load_dataset, load_splits
+from gancompare.data.errors import DataError
 from gancompare.runs import layout, record, weights
 from gancompare.scoring.catalogue import METRICS
 from gancompare.scoring.evaluation import score_all

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from gancompare.__main__ import main
-from gancompare.data.datasets import DataError, load_splits
+from gancompare.data.datasets import load_splits
+from gancompare.data.errors import DataError
 from gancompare.runs import record
 from gancompare.scoring.compare import compare
 
