@@ -74,7 +74,5 @@ def test_nearest_neighbours_finds_copies_and_rates_each_pair(chunk, pictures):
     brute = difference.flatten(2).norm(dim=2)
     torch.testing.assert_close(near["distance"], brute.topk(3, largest=False).values)
     squared_error = difference.square().flatten(2).mean(2)[5, near["index"][5, 1]]
-    assert near["psnr"][5, 1].item() == pytest.approx(
-        20 * math.log10(255) - 10 * math.log10(squared_error), rel=1e-5
-    )
+    assert near["psnr"][5, 1].item() == pytest.approx(20 * math.log10(255) - 10 * math.log10(squared_error), rel=1e-5)
     assert bool((near["ssim"][2:] < 0.9).all())
