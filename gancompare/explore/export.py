@@ -1,4 +1,4 @@
-"""A trained generator → one file that other programs can run, written only once it gave the same images as here."""
+"""A trained generator → one file that other programs can run, written only after it gave the same images as here."""
 
 import contextlib
 import importlib
@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from gancompare.base.files import write_atomically
 from gancompare.base.streams import fixed_latents
-from gancompare.explore.generate import load
-from gancompare.runs import layout, record, weights
+from gancompare.explore.finished import open_generator
+from gancompare.runs.layout import CONFIG, WEIGHTS, RunError
+from gancompare.runs.record import read_config
+from gancompare.runs.weights import pack_weights
 
 TOLERANCE = 1e-4  # of images in [-1, 1]: an eightieth of a grey level, far above float32 rounding in these nets
-HALF_TOLERANCE = 1 / 127.5  # a grey level, some four times what rounding to 11 bits does to trained generators
+HALF_TOLERANCE = 1 / 127.5  # a grey level, about four times what rounding to 11 bits does to trained generators
 BATCHES = (1, 2, 7)  # checked; the file must not have one of them built in
 INPUTS, OUTPUT = ["latents", "labels"], "images"  # names in the ONNX graph
 
@@ -30,62 +32,71 @@ def export(
     run: str | Path,
     form: str,
     output: str | Path,
+    *,
     checkpoint: str = "last",
     force: bool = False,
     half: bool = False,
 ) -> float:
-    """Write the generator of ``run`` to the file ``output`` as ``form``; returns the largest difference found.
+    """Write the generator of ``run`` to the file ``output`` as ``form``; returns the largest difference in its images.
 
-    The file maps latents (B, latent_dim), and of a conditional run labels (B,) int64, to images (B, C, H, W) in
+    The file maps latents (B, latent_dim), and for a conditional run labels (B,) int64, to images (B, C, H, W) in
     [-1, 1], float32, any B. "onnx": inputs ``latents`` (and ``labels``), output ``images``; "torchscript": for
     ``torch.jit.load``; "torch-export": for ``torch.export.load``, named *.pt2; "safetensors": the weights, with the
     run's ``config.json`` beside them, for ``load_generator`` of their folder, which knows only the names in
     ``layout.WEIGHTS``; ``half`` rounds them to float16, half as large, which ``load_generator`` widens again.
-    Raises RunError for a run without usable weights, a file that is there unless ``force``, a name that is not found
-    again, a missing package, and images that differ by more than ``TOLERANCE`` (``HALF_TOLERANCE``) from the run's;
-    then nothing is written.
+    Raises RunError for a run without usable weights, a file that exists (unless ``force``), a name that
+    ``load_generator`` would not find, a missing package, and images that differ by more than ``TOLERANCE``
+    (``HALF_TOLERANCE``) from the run's; then nothing is written.
     """
     output, tolerance = Path(output), HALF_TOLERANCE if half else TOLERANCE
     if half and form != "safetensors":
-        raise layout.RunError(f"--half with --format {form}: only safetensors hold half precision; leave out --half")
-    if form == "safetensors" and output.name not in layout.WEIGHTS.values():
-        names = " or ".join(layout.WEIGHTS.values())
-        raise layout.RunError(f"--output {output}: load_generator finds safetensors by their name; call it {names}")
-    config = output.with_name("config.json") if form == "safetensors" else None
-    net = load(run, checkpoint=checkpoint)
-    text = json.dumps(record.read_config(Path(run)), indent=2) + "\n"
-    check_output(output, config, text, force)
+        raise RunError(f"--half with --format {form}: only safetensors hold half precision; leave out --half")
+    if form == "safetensors" and output.name not in WEIGHTS.values():
+        names = " or ".join(WEIGHTS.values())
+        raise RunError(f"--output {output}: load_generator finds safetensors by their name; call it {names}")
+    config = output.with_name(CONFIG) if form == "safetensors" else None
+    net = open_generator(run, checkpoint=checkpoint)
+    text = json.dumps(read_config(Path(run)), indent=2) + "\n"
+    check_output(output, config, text, force=force)
     content, reopened = to_safetensors(net, half) if half else FORMATS[form](net)
-    differences = []
-    for count in BATCHES:
-        given = inputs(net, fixed_latents(0, f"export {count}", count, net.latent_dim))
-        expected, found = net(*given), reopened(*given)
-        if found.shape != expected.shape:
-            raise layout.RunError(f"{form}: {count} latents gave images of shape {tuple(found.shape)}; nothing written")
-        differences.append((found - expected).abs().max())
-    worst = float(torch.stack(differences).max())  # NaN if any is
+    worst = largest_difference(net, reopened, form)
     if not worst <= tolerance:
-        raise layout.RunError(f"{form}: images differ from the run's by {worst:.1e} > {tolerance:.0e}; nothing written")
+        raise RunError(f"{form}: images differ from the run's by {worst:.1e} > {tolerance:.0e}; nothing written")
     try:
         output.absolute().parent.mkdir(parents=True, exist_ok=True)
         if config:
             write_atomically(config, text.encode())
         write_atomically(output, content)
     except OSError as error:
-        raise layout.RunError(f"--output {output} cannot be written: {error}") from error
+        raise RunError(f"--output {output} cannot be written: {error}") from error
     return worst
 
 
-def check_output(output: Path, config: Path | None, text: str, force: bool) -> None:
+def check_output(output: Path, config: Path | None, text: str, *, force: bool) -> None:
     """Raise RunError if ``output``, or a config.json of another run beside it, would be overwritten."""
     if output.is_dir():
-        raise layout.RunError(f"--output {output} is a folder: give a file")
+        raise RunError(f"--output {output} is a folder: give a file")
     if force:
         return
     if output.exists():
-        raise layout.RunError(f"--output {output} exists: give another name, or --force to replace it")
+        raise RunError(f"--output {output} exists: give another name, or --force to replace it")
     if config and config.exists() and config.read_text(errors="replace") != text:
-        raise layout.RunError(f"{config} exists and is of another run: choose another folder, or --force to replace it")
+        raise RunError(f"{config} exists and is of another run: choose another folder, or --force to replace it")
+
+
+def largest_difference(net: nn.Module, reopened: Images, form: str) -> float:
+    """Between the images of both for the same latents, in batches of several sizes; NaN if any difference is.
+
+    Raises RunError if the shapes differ.
+    """
+    differences = []
+    for count in BATCHES:
+        given = inputs(net, fixed_latents(0, f"export {count}", count, net.latent_dim))
+        expected, images = net(*given), reopened(*given)
+        if images.shape != expected.shape:
+            raise RunError(f"{form}: {count} latents gave images of shape {tuple(images.shape)}; nothing written")
+        differences.append((images - expected).abs().max())
+    return float(torch.stack(differences).max())
 
 
 def to_onnx(net: nn.Module) -> tuple[bytes, Images]:
@@ -133,13 +144,14 @@ def to_torch_export(net: nn.Module) -> tuple[bytes, Images]:
 
 def to_safetensors(net: nn.Module, half: bool = False) -> tuple[bytes, Images]:
     library = need("safetensors.torch", "safetensors", ("safetensors",))
-    content = weights.pack_weights(net, half)
+    content = pack_weights(net, half)
     kinds = {name: tensor.dtype for name, tensor in net.state_dict().items()}
     reopened = {name: tensor.to(kinds[name]) for name, tensor in library.load(content).items()}
     return content, lambda *given: torch.func.functional_call(net, reopened, given)
 
 
-FORMATS: dict[str, Callable[[nn.Module], tuple[bytes, Images]]] = {  # net -> the file, and the file as a function
+# each returns the file and, opened again, the file as a function
+FORMATS: dict[str, Callable[[nn.Module], tuple[bytes, Images]]] = {
     "onnx": to_onnx,
     "torchscript": to_torchscript,
     "torch-export": to_torch_export,
@@ -148,7 +160,7 @@ FORMATS: dict[str, Callable[[nn.Module], tuple[bytes, Images]]] = {  # net -> th
 
 
 def inputs(net: nn.Module, latents: Tensor) -> tuple[Tensor, ...]:
-    """What the generator takes: latents, and of a conditional one labels."""
+    """What the generator takes: latents, and labels if it is conditional."""
     labels = net.in_turn(len(latents))
     return (latents,) if labels is None else (latents, labels)
 
@@ -163,18 +175,18 @@ def any_batch(given: tuple[Tensor, ...]) -> tuple[dict, ...]:
 
 
 def need(module: str, form: str, packages: tuple[str, ...]) -> Any:
-    """The module. Raises RunError that names the packages to install where it cannot be imported."""
+    """The module. Raises a RunError that names the packages to install if it cannot be imported."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise layout.RunError(
+        raise RunError(
             f"--format {form} needs the package {module.split('.')[0]} ({error}): pip install {' '.join(packages)}"
         ) from error
 
 
 @contextlib.contextmanager
 def quiet():
-    """Exporters warn of their own future, and print what they do."""
+    """Silence exporters, which warn of their own future and print what they do."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield

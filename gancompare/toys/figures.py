@@ -14,7 +14,9 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from PIL import Image
 
 from gancompare.base.streams import stream
-from gancompare.explore.widgets import Picture, gif, jpeg, with_twin
+from gancompare.explore.elements import Picture, with_twin
+from gancompare.explore.films import gif
+from gancompare.explore.pictures import jpeg
 from gancompare.report.plots import STYLE, color
 from gancompare.toys import toys
 

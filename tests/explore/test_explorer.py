@@ -455,40 +455,6 @@ def test_an_error_while_drawing_is_said_and_the_next_picture_is_drawn(explorer, 
     assert_shows(explorer, seed_latents(4))
 
 
-def test_directions_are_the_principal_components_of_the_first_activations(explorer):
-    """By the textbook on samples: PCA of activations, and regression of latents on the components."""
-    net = explorer.views["wgan"].net
-    with torch.no_grad():
-        net.project.weight.mul_(3 * 0.6 ** torch.arange(16))  # components well apart, so that a sample finds them
-    directions, shares = widgets.principal_directions(net)
-    torch.testing.assert_close(directions @ directions.T, torch.eye(16), atol=1e-5, rtol=0)
-    assert (shares.diff() <= 0).all()
-    assert shares.sum().item() == pytest.approx(1)
-    z = torch.randn(20_000, 16, generator=stream(0, "test"))
-    with torch.no_grad():
-        activations = net.layers[0](net.unflatten(net.project(z))).flatten(1)
-    centred = activations - activations.mean(dim=0)
-    _, strengths, components = torch.linalg.svd(centred, full_matrices=False)
-    sampled = (strengths**2 / (strengths**2).sum())[:16]
-    torch.testing.assert_close(shares, sampled, atol=0.01, rtol=0.05)
-    led_back = torch.linalg.lstsq(centred @ components[:2].T, z).solution  # (2, 16)
-    for found, direction in zip(led_back, directions, strict=False):
-        assert abs(torch.nn.functional.cosine_similarity(found, direction, dim=0)) > 0.98
-
-
-def test_slerp_keeps_lengths_and_reaches_both_ends():
-    a, b = seed_latents(0), seed_latents(1)
-    torch.testing.assert_close(widgets.slerp(a, b, 0.0), a)
-    torch.testing.assert_close(widgets.slerp(a, b, 1.0), b)
-    torch.testing.assert_close(widgets.slerp(a, a, 0.3), a)
-    half = widgets.slerp(a, b, 0.5)
-    torch.testing.assert_close(half.norm(dim=1), (a.norm(dim=1) + b.norm(dim=1)) / 2)
-    cosine = torch.nn.functional.cosine_similarity
-    torch.testing.assert_close(cosine(a, half), cosine(half, b))
-    x, y = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 2.0]])
-    torch.testing.assert_close(widgets.slerp(x, y, 1 / 3), torch.tensor([[3**0.5, 1.0]]))
-
-
 def test_in_a_kernel_a_burst_of_slider_messages_ends_in_the_last_picture(results):
     """As a browser does it: 40 messages without waiting, then whatever the kernel sends back."""
     manager, client = start_new_kernel(kernel_name="python3")
