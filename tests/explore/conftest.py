@@ -2,13 +2,18 @@
 
 import json
 
+import nbformat
+import numpy as np
 import pytest
 import torch
+from nbformat import v4
+from PIL import Image
 
 from gancompare.__main__ import main
 from gancompare.base.streams import stream
 from gancompare.config import RunConfig
 from gancompare.models import generator_for, initialize
+from gancompare.report.page import render_html
 from gancompare.runs import record, weights
 
 
@@ -76,3 +81,44 @@ def with_a_past():
         return net
 
     return change
+
+
+# ---- pages -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def kept(make_run, rewrite_config, with_a_past, tmp_path_factory):
+    """Results with one study: two data sets, grey and colour, of three methods with sample grids; wgan has a past."""
+    root = tmp_path_factory.mktemp("results")
+    for dataset, channels in (("mnist", 1), ("squares", 3)):
+        for method in ("gan", "wgan", "wgan-gp"):
+            directory = make_run(root / "one" / dataset / method / "seed0", channels=channels, method=method)
+            rewrite_config(directory, "config", "dataset", dataset)
+            (directory / "samples").mkdir()
+            for step in (0, 4):
+                grid = np.full((8 * 30 + 2, 8 * 30 + 2), 60 * step, np.uint8)
+                Image.fromarray(grid).save(directory / "samples" / f"step{step:07d}.png")
+        directory = root / "one" / dataset / "wgan" / "seed0"
+        weights.save_generator(directory, with_a_past(weights.load_generator(directory)))
+    return root
+
+
+@pytest.fixture(scope="session")
+def net_of(kept):
+    """A function (data set, method) → generator of a run of ``kept``."""
+    return lambda dataset, method: weights.load_generator(kept / "one" / dataset / method / "seed0")
+
+
+@pytest.fixture(scope="session")
+def page_of():
+    """A function (sections, folder) → the report page that shows nothing but these (data set, HTML)."""
+
+    def make(sections, folder):
+        cells = [v4.new_markdown_cell("# Study")]
+        for name, content in sections:
+            output = v4.new_output("display_data", data={"text/html": content})
+            cells += [v4.new_markdown_cell(f"## Play with {name}"), v4.new_code_cell(outputs=[output])]
+        nbformat.write(v4.new_notebook(cells=cells), folder / "in.ipynb")
+        return render_html(folder / "in.ipynb", folder / "index.html", "Study")
+
+    return make

@@ -66,7 +66,7 @@ def test_colour_is_written_as_colour(make_run, tmp_path):
 
 def test_progress_names_the_number_made_and_ends_with_all(run, tmp_path, capsys):
     assert main(["generate", f"--run={run}", "--num-images=40", f"--output={tmp_path / 'x'}"]) == 0
-    printed = capsys.readouterr().out.splitlines()
+    printed = [line for line in capsys.readouterr().out.splitlines() if line]
     assert "100%" in printed[-2]
     assert "40/40" in printed[-2]
     assert "images" in printed[-2]
