@@ -354,7 +354,7 @@ def generate_images(options: argparse.Namespace) -> int:
 
 
 def export_options(command: Parser) -> None:
-    from gancompare.explore.export import FORMATS
+    from gancompare.explore.formats import FORMATS
 
     command.add_argument("--run", required=True, type=Path, metavar="DIR", help="a run's directory")
     command.add_argument("--output", required=True, type=Path, metavar="FILE", help="a new file")

@@ -4,7 +4,7 @@ import html
 from pathlib import Path
 
 from PIL import Image, ImageDraw
-from torch import nn
+from torch import Tensor, nn
 
 from gancompare.explore.latents import portable, slerp
 from gancompare.explore.markup import Figure, film_html
@@ -26,16 +26,25 @@ def animations(
     budget: int = BUDGET,
     frames: int = FRAMES,
 ) -> str:
-    """HTML of at most ``budget`` bytes: a way of ``frames`` pictures through latent space and, if they were saved in
-    training, the sample grids in order. If they do not fit, one sentence says so."""
+    """A way of ``frames`` pictures through latent space and, if they were saved in training, the sample grids in order.
+
+    HTML of at most ``budget`` bytes; if they do not fit, one sentence that says so.
+    """
     widest = max(net.latent_dim for net in nets.values())
     ways = {method: way(net, widest, frames) for method, net in nets.items()}
     grown = {method: growth(directories[method]) for method in nets}
     grown = {method: pictures for method, pictures in grown.items() if len(pictures) > 1}
     for quality in QUALITIES:
-        text = _film(f"{dataset}: from seed to seed and back, the same latents for all", ways, FRAME_MS, quality)
+        text = _film(
+            f"{dataset}: from seed to seed and back, the same latents for all",
+            ways,
+            milliseconds=FRAME_MS,
+            quality=quality,
+        )
         if grown:
-            text += _film(f"{dataset}: the saved grids, as training goes on", grown, GRID_MS, quality)
+            text += _film(
+                f"{dataset}: the saved grids, as training goes on", grown, milliseconds=GRID_MS, quality=quality
+            )
         if len(text.encode()) <= budget:
             return text
     return f"<p>The animations of {html.escape(dataset)} would take more than {budget / 1e6:g} MB.</p>"
@@ -64,11 +73,11 @@ def growth(directory: Path) -> list[Image.Image]:
     return frames
 
 
-def _sheet(images, columns: int) -> Image.Image:
+def _sheet(images: Tensor, columns: int) -> Image.Image:
     return at_most(grid(images, columns), columns * (SIDE + PADDING) + PADDING)
 
 
-def _film(title: str, films: dict[str, list[Image.Image]], milliseconds: int, quality: int) -> str:
+def _film(title: str, films: dict[str, list[Image.Image]], *, milliseconds: int, quality: int) -> str:
     """One animation per method; each stands still on its last frame until it is played."""
     options = {"save_all": True, "duration": milliseconds, "loop": 0, "method": 4, "quality": quality}
     figures = []

@@ -48,8 +48,8 @@ class BlindTest(widgets.VBox):
         super().__init__()
         if per_method < 1:
             raise RunError(f"per_method {per_method}: must be at least 1 image of each method")
-        found = find_finished(results or results_directory())
-        self.study, self.dataset, self.run_seed, self._directories = runs_of(found, study, dataset)
+        runs = find_finished(results or results_directory())
+        self.study, self.dataset, self.run_seed, self._directories = runs_of(runs, study, dataset)
         self.path = Path(answers or f"explored/blind-{self.study}-{self.dataset}.csv")
         self._per_method, self._seed, self._fastest, self._clock = per_method, seed, fastest, clock
         self.trials: list[Trial] = []

@@ -11,7 +11,7 @@ import traitlets
 from gancompare import arms
 from gancompare.explore.elements import set_options, with_twin
 from gancompare.explore.films import FRAME_MS
-from gancompare.explore.finished import Found, runs_of
+from gancompare.explore.finished import Finished, runs_of
 from gancompare.explore.latents import Point
 from gancompare.explore.views import DIRECTIONS, Screen
 
@@ -27,19 +27,19 @@ NUMBER = {"style": {"description_width": "11em"}, "layout": {"width": "18em"}}
 class RunMenus:
     """Menus for study, data set and training seed; each offers what is there under the choices above it."""
 
-    def __init__(self, found: Found, study: str | None, dataset: str | None):
+    def __init__(self, runs: Finished, study: str | None, dataset: str | None):
         """Raises RunError if there are no runs of what was asked for."""
-        study, dataset, seed, _ = runs_of(found, study, dataset)
-        seeds = list(found[study][dataset])
-        self.found = found
-        self.study = widgets.Dropdown(options=list(found), value=study, description="study", **WIDE)
-        self.dataset = widgets.Dropdown(options=list(found[study]), value=dataset, description="data set", **WIDE)
+        study, dataset, seed, _ = runs_of(runs, study, dataset)
+        seeds = list(runs[study][dataset])
+        self.runs = runs
+        self.study = widgets.Dropdown(options=list(runs), value=study, description="study", **WIDE)
+        self.dataset = widgets.Dropdown(options=list(runs[study]), value=dataset, description="data set", **WIDE)
         self.run_seed = widgets.Dropdown(options=seeds, value=seed, description="training seed", **WIDE)
         self._filling = False
 
     def directories(self) -> dict[str, Path]:
         """method → directory of the chosen runs."""
-        return self.found[self.study.value][self.dataset.value][self.run_seed.value]
+        return self.runs[self.study.value][self.dataset.value][self.run_seed.value]
 
     def observe(self, chosen: Callable[[], None]) -> None:
         """Call ``chosen`` once after each choice."""
@@ -48,8 +48,8 @@ class RunMenus:
             if self._filling:
                 return
             self._filling = True
-            set_options(self.dataset, list(self.found[self.study.value]))
-            set_options(self.run_seed, list(self.found[self.study.value][self.dataset.value]))
+            set_options(self.dataset, list(self.runs[self.study.value]))
+            set_options(self.run_seed, list(self.runs[self.study.value][self.dataset.value]))
             self._filling = False
             chosen()
 

@@ -36,12 +36,12 @@ class Explorer(widgets.VBox):
 
     def __init__(self, study: str | None = None, results: str | Path | None = None, dataset: str | None = None):
         super().__init__()
-        self.found = find_finished(results or results_directory())
+        self.finished = find_finished(results or results_directory())
         self.status, self.pictures = Status(), widgets.HBox(layout={"flex_flow": "row wrap"})
         self._latest, self._loading = LatestWins(self._draw), False
         self._trained: tuple = (None, None)  # the screen and the step whose sample grids are shown
 
-        self.menus, self.controls = RunMenus(self.found, study, dataset), latent_controls()
+        self.menus, self.controls = RunMenus(self.finished, study, dataset), latent_controls()
         self.near = NearestControls()
         self.saving = SavingControls(_products(self), self.status.say)
         self.study, self.dataset, self.run_seed = self.menus.study, self.menus.dataset, self.menus.run_seed

@@ -12,15 +12,15 @@ from gancompare.data.images import DataError
 from gancompare.runs import record, weights
 from gancompare.runs.layout import RunError, place_of, run_directories
 
-Found = dict[str, dict[str, dict[int, dict[str, Path]]]]  # study -> data set -> training seed -> method -> directory
+Finished = dict[str, dict[str, dict[int, dict[str, Path]]]]  # study -> data set -> training seed -> method -> directory
 
 
-def find_finished(results: str | Path) -> Found:
+def find_finished(results: str | Path) -> Finished:
     """The finished runs in ``results``, methods in the order of ``arms``. Raises RunError if there are none.
 
     Runs that cannot be read are left out: one broken file must not hide all others.
     """
-    found: Found = {}
+    runs: Finished = {}
     for directory in run_directories(results):
         try:
             finished = record.is_finished(directory)
@@ -28,27 +28,27 @@ def find_finished(results: str | Path) -> Found:
             continue
         if finished:
             place = place_of(directory)
-            seeds = found.setdefault(place.study, {}).setdefault(place.dataset, {})
+            seeds = runs.setdefault(place.study, {}).setdefault(place.dataset, {})
             seeds.setdefault(place.seed, {})[place.method] = directory
-    if not found:
+    if not runs:
         raise RunError(f"no finished runs in {results}: train some first, with `gancompare study`")
-    for datasets in found.values():
+    for datasets in runs.values():
         for dataset, seeds in datasets.items():
             ordered = {seed: arms.in_order(seeds[seed]) for seed in sorted(seeds)}
             datasets[dataset] = {seed: {m: seeds[seed][m] for m in methods} for seed, methods in ordered.items()}
-    return found
+    return runs
 
 
-def runs_of(found: Found, study: str | None, dataset: str | None) -> tuple[str, str, int, dict[str, Path]]:
+def runs_of(runs: Finished, study: str | None, dataset: str | None) -> tuple[str, str, int, dict[str, Path]]:
     """(study, data set, its first training seed, method → directory). Raises RunError, listing what there is."""
     dataset = None if dataset is None else dataset_slug(dataset)
-    study = _choose("study", study, found, lambda name: dataset is None or dataset in found[name])
-    dataset = _choose("data set", dataset, found[study])
-    seed, directories = next(iter(found[study][dataset].items()))
+    study = _choose("study", study, runs, fits=lambda name: dataset is None or dataset in runs[name])
+    dataset = _choose("data set", dataset, runs[study])
+    seed, directories = next(iter(runs[study][dataset].items()))
     return study, dataset, seed, directories
 
 
-def _choose(what: str, wanted: str | None, there: dict, fits: Callable[[str], bool] = lambda name: True) -> str:
+def _choose(what: str, wanted: str | None, there: dict, *, fits: Callable[[str], bool] = lambda name: True) -> str:
     """``wanted``, or the first of ``there`` that fits. Raises RunError, listing what there is."""
     chosen = wanted if wanted is not None else next(filter(fits, there), next(iter(there)))
     if chosen not in there:

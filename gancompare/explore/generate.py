@@ -69,7 +69,8 @@ def generate(
     facts |= {"truncation": truncation, "checkpoint": checkpoint, "class": of_class}
     with new_folder(output, force) as folder:
         record.write_json(folder / FACTS, facts)
-        yield from FORMATS[form](folder, batches(net, latents, labels, count=count, size=batch_size), count, shape)
+        images = batches(net, latents, labels, count=count, size=batch_size)
+        yield from FORMATS[form](folder, images, count=count, shape=shape)
 
 
 def class_number(run: Path, name: str) -> int:
@@ -96,14 +97,14 @@ def batches(net: nn.Module, latents: Tensor, labels: Tensor | None, *, count: in
 # ---- the three formats: each writes all images and yields how many have been made so far ----------------------
 
 
-def write_files(folder: Path, images: Batches, count: int, shape: Shape) -> Iterator[int]:
+def write_files(folder: Path, images: Batches, *, count: int, shape: Shape) -> Iterator[int]:
     """``00000.png`` and so on, encoded in threads while the next batch is generated."""
     digits = max(5, len(str(count - 1)))
 
-    def save(start: int, batch: Tensor, first: int, last: int) -> None:
-        for i in range(first, last):
-            with open(folder / f"{start + i:0{digits}d}.png", "wb") as file:  # speed before size
-                to_image(batch[i]).save(file, format="PNG", compress_level=1)
+    def save(start: int, part: Tensor) -> None:
+        for number, image in enumerate(part, start):
+            with open(folder / f"{number:0{digits}d}.png", "wb") as file:  # speed before size
+                to_image(image).save(file, format="PNG", compress_level=1)
 
     workers, waiting = min(usable_cores(), 8), list[Future]()
     with ThreadPoolExecutor(workers) as pool:
@@ -112,13 +113,13 @@ def write_files(folder: Path, images: Batches, count: int, shape: Shape) -> Iter
                 future.result()
             yield start
             parts = np.linspace(0, len(batch), workers + 1).astype(int)
-            waiting = [pool.submit(save, start, batch, a, b) for a, b in itertools.pairwise(parts) if a < b]
+            waiting = [pool.submit(save, start + a, batch[a:b]) for a, b in itertools.pairwise(parts) if a < b]
         for future in waiting:
             future.result()
     yield count
 
 
-def write_grid(folder: Path, images: Batches, count: int, shape: Shape) -> Iterator[int]:
+def write_grid(folder: Path, images: Batches, *, count: int, shape: Shape) -> Iterator[int]:
     """All images in one picture, as near to a square as whole rows allow."""
     kept = []
     for start, batch in images:
@@ -127,7 +128,7 @@ def write_grid(folder: Path, images: Batches, count: int, shape: Shape) -> Itera
     grid(torch.cat(kept)).save(folder / "grid.png")
 
 
-def write_npz(folder: Path, images: Batches, count: int, shape: Shape) -> Iterator[int]:
+def write_npz(folder: Path, images: Batches, *, count: int, shape: Shape) -> Iterator[int]:
     """``numpy.load(…)["images"]``, uint8 (N, H, W, C), written as it is made, so that memory does not limit N."""
     channels, height, width = shape
     header = {"descr": "|u1", "fortran_order": False, "shape": (count, height, width, channels)}

@@ -39,7 +39,7 @@ _templates = jinja2.Environment(
 _templates.globals |= {"name": arms.name, "color": arms.color}
 
 
-def explorer_html(data: dict[str, Any], sliders: list[Slider], seed: int, text: str) -> str:
+def explorer_html(data: dict[str, Any], sliders: list[Slider], *, seed: int, text: str) -> str:
     """``text``, controls with labels, a line that says what is shown, a canvas per method, and the data for live.js."""
     inside = Markup(json.dumps(data).replace("</", "<\\/"))
     return _templates.get_template("explorer.html.j2").render(

@@ -134,7 +134,7 @@ def draw_packed(packed: dict[str, Any], kind: str, z: Tensor) -> Tensor:
     return to_uint8(x.tanh())
 
 
-def rounding_error(net: nn.Module, packed: dict[str, Any], kind: str, latent_dim: int) -> int:
+def rounding_error(net: nn.Module, packed: dict[str, Any], kind: str, *, latent_dim: int) -> int:
     """The largest difference, of 255, between a page's first images, with latents of ``latent_dim``, and the net's."""
     z = portable(0, MEASURED, latent_dim)[:, : net.latent_dim]
     return int((draw_packed(packed, kind, z).int() - render(net, z).int()).abs().max())

@@ -59,7 +59,7 @@ def sections(results: Path, study: str, limits: Limits = DEFAULT) -> list[tuple[
         if nets:
             moving = animations(dataset, nets, directories, budget=limits.animations, frames=limits.frames)
             left = replace(limits, section=limits.section - len(moving.encode()))
-            made.append((dataset, explorer(dataset, seed, nets, left) + moving))
+            made.append((dataset, explorer(dataset, seed, nets, limits=left) + moving))
     return made or [("", NO_WEIGHTS)]
 
 
@@ -76,17 +76,17 @@ def with_weights(runs: pd.DataFrame) -> tuple[int, Nets, dict[str, Path]]:
     return best
 
 
-def explorer(dataset: str, seed: int, nets: Nets, limits: Limits = DEFAULT) -> str:
+def explorer(dataset: str, seed: int, nets: Nets, *, limits: Limits = DEFAULT) -> str:
     """Sliders over ``nets``, of training seed ``seed``, as HTML of at most ``limits.section`` bytes.
 
     Live if the nets are small enough, otherwise over pictures made here; one sentence if these are too large too.
     """
-    made = live_explorer(dataset, seed, nets, limits) or atlas_explorer(dataset, seed, nets, limits)
+    made = live_explorer(dataset, seed, nets, limits=limits) or atlas_explorer(dataset, seed, nets, limits=limits)
     too_large = f"<p>The explorer of {html.escape(dataset)} would take more than {limits.section / 1e6:.3g} MB.</p>"
     return made or too_large
 
 
-def live_explorer(dataset: str, seed: int, nets: Nets, limits: Limits) -> str | None:
+def live_explorer(dataset: str, seed: int, nets: Nets, *, limits: Limits) -> str | None:
     """An explorer that runs the generators; None if they are too slow or too large for that."""
     widest, work = max(net.latent_dim for net in nets.values()), max(map(multiply_adds, nets.values()))
     if work > limits.work:
@@ -97,19 +97,19 @@ def live_explorer(dataset: str, seed: int, nets: Nets, limits: Limits) -> str | 
     sliders += [Slider("way to the next seed, %", 0, 100, 1, 0)]
     for kind, most in (("float16", min(limits.exact, limits.section)), ("int8", limits.section)):
         methods = {method: pack(net, kind) for method, net in nets.items()}
-        worst = max(rounding_error(net, methods[method], kind, widest) for method, net in nets.items())
+        worst = max(rounding_error(net, methods[method], kind, latent_dim=widest) for method, net in nets.items())
         text = (
             f"Generators of training seed {seed}, run by this page itself, all at the same latents: those of a seed, "
             f"moved by the sliders. Weights {KINDS[kind][1]}: at most {worst} of 255 levels from the original in "
             f"{MEASURED} images of each method."
         )
-        made = explorer_html(data | {"kind": kind, "methods": methods}, sliders, seed, text)
+        made = explorer_html(data | {"kind": kind, "methods": methods}, sliders, seed=seed, text=text)
         if len(made.encode()) <= most:
             return made
     return None
 
 
-def atlas_explorer(dataset: str, seed: int, nets: Nets, limits: Limits) -> str | None:
+def atlas_explorer(dataset: str, seed: int, nets: Nets, *, limits: Limits) -> str | None:
     """An explorer over pictures made beforehand; None if they are too large."""
     widest = max(net.latent_dim for net in nets.values())
     data = {"dataset": dataset, "reach": REACH, "latent_dim": widest, "columns": atlas.COLUMNS, "count": atlas.IMAGES}
@@ -121,7 +121,7 @@ def atlas_explorer(dataset: str, seed: int, nets: Nets, limits: Limits) -> str |
     pictures = {method: atlas.atlas(net, widest, REACH) for method, net in nets.items()}
     for quality in QUALITIES:
         methods = {method: atlas.pack_atlas(net, pictures[method], quality) for method, net in nets.items()}
-        made = explorer_html(data | {"methods": methods}, atlas.sliders(), seed, text)
+        made = explorer_html(data | {"methods": methods}, atlas.sliders(), seed=seed, text=text)
         if len(made.encode()) <= limits.section:
             return made
     return None

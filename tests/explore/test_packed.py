@@ -51,7 +51,7 @@ def test_the_stated_difference_is_that_of_rounded_weights():
         for weights in net.parameters():
             weights.mul_(12 if weights.ndim > 1 else 1)
     net.eval()
-    stated = packed.rounding_error(net, packed.pack(net, "int8"), "int8", 16)
+    stated = packed.rounding_error(net, packed.pack(net, "int8"), "int8", latent_dim=16)
     copy = Generator(28, 3, 16, 4, norm="none").eval()
     copy.load_state_dict(net.state_dict())
     with torch.no_grad():

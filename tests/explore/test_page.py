@@ -56,16 +56,16 @@ def test_larger_nets_are_rounded_more_and_still_larger_ones_drawn_beforehand(net
     nets = {"gan": net_of("mnist", "gan")}
     whole = explorer("mnist", 0, nets)
     assert data_in(whole)["kind"] == "float16"
-    halved = explorer("mnist", 0, nets, Limits(section=len(whole.encode()) - 1))
+    halved = explorer("mnist", 0, nets, limits=Limits(section=len(whole.encode()) - 1))
     assert data_in(halved)["kind"] == "int8"
     assert len(halved) < len(whole) - 1
-    assert data_in(explorer("mnist", 0, nets, Limits(exact=0)))["kind"] == "int8"
-    drawn = explorer("mnist", 0, nets, Limits(work=1000))
+    assert data_in(explorer("mnist", 0, nets, limits=Limits(exact=0)))["kind"] == "int8"
+    drawn = explorer("mnist", 0, nets, limits=Limits(work=1000))
     assert data_in(drawn)["kind"] == "atlas"
-    smaller = explorer("mnist", 0, nets, Limits(work=1000, section=len(drawn.encode()) - 1))  # lower quality
+    smaller = explorer("mnist", 0, nets, limits=Limits(work=1000, section=len(drawn.encode()) - 1))  # lower quality
     assert data_in(smaller)["kind"] == "atlas"
     assert len(smaller) < len(drawn)
-    nothing = explorer("mnist", 0, nets, Limits(work=1000, section=2000))
+    nothing = explorer("mnist", 0, nets, limits=Limits(work=1000, section=2000))
     assert nothing == "<p>The explorer of mnist would take more than 0.002 MB.</p>"
 
 
@@ -111,7 +111,7 @@ def test_the_text_says_whose_generators_these_are_and_how_they_were_shown(net_of
     nets = {"gan": net_of("mnist", "gan")}
 
     def text(limits):
-        return BeautifulSoup(explorer("mnist", 7, nets, limits), "html.parser").select_one(".about").get_text()
+        return BeautifulSoup(explorer("mnist", 7, nets, limits=limits), "html.parser").select_one(".about").get_text()
 
     live = text(Limits())
     assert "training seed 7, run by this page itself" in live

@@ -70,7 +70,9 @@ def opened(page, index=0, text=""):
 def test_the_page_draws_what_the_generator_does(browser_page, net_of, page_of, tmp_path, kind, most):
     limits = Limits(exact=0) if kind == "int8" else Limits()
     nets = {name: {method: net_of(name, method) for method in METHODS} for name in ("mnist", "squares")}
-    page = browser_page(page_of([(name, explorer(name, 0, mine, limits)) for name, mine in nets.items()], tmp_path))
+    page = browser_page(
+        page_of([(name, explorer(name, 0, mine, limits=limits)) for name, mine in nets.items()], tmp_path)
+    )
     for index, mine in enumerate(nets.values()):
         box = opened(page, index)
         for method, net in mine.items():
@@ -84,7 +86,7 @@ def test_at_64_pixels_in_8_bits_the_page_keeps_to_the_difference_it_states(
     browser_page, page_of, net_of_size, tmp_path
 ):
     nets = {method: net_of_size(64, 3, method) for method in METHODS}
-    page = browser_page(page_of([("faces", explorer("faces", 0, nets, Limits(exact=0)))], tmp_path))
+    page = browser_page(page_of([("faces", explorer("faces", 0, nets, limits=Limits(exact=0)))], tmp_path))
     box = opened(page)
     stated = re.search(r"in 8 bits: at most (\d+) of 255 levels .* 64 images", box.locator(".about").inner_text())
     differences = [worst(box, method, net, portable(0, 16, 16)) for method, net in nets.items()]
@@ -187,7 +189,7 @@ def test_a_drag_ends_in_the_last_picture_and_draws_no_more_than_it_must(browser_
 
 def test_an_atlas_shows_the_stops_of_its_sliders(browser_page, net_of, page_of, tmp_path):
     net = net_of("mnist", "gan")
-    page = browser_page(page_of([("mnist", explorer("mnist", 0, {"gan": net}, Limits(work=1000)))], tmp_path))
+    page = browser_page(page_of([("mnist", explorer("mnist", 0, {"gan": net}, limits=Limits(work=1000)))], tmp_path))
     box = page.locator(".live")
     box.scroll_into_view_if_needed()
     z = portable(0, 4, 16)
