@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gancompare import arms
 from gancompare.base.streams import fixed_latents, stream
-from gancompare.data.images import DataError
+from gancompare.data.errors import DataError
 from gancompare.explore.answers import GENERATED, REAL, Trial, append_answer, plan, rates, read_answers
 from gancompare.explore.elements import Picture, Status
 from gancompare.explore.finished import find_finished, images_of, open_generators, runs_of

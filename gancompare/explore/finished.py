@@ -8,7 +8,7 @@ from torch import nn
 
 from gancompare import arms
 from gancompare.data.datasets import Splits, dataset_slug, describe_datasets, load_splits
-from gancompare.data.images import DataError
+from gancompare.data.errors import DataError
 from gancompare.runs import record, weights
 from gancompare.runs.layout import RunError, place_of, run_directories
 
@@ -85,8 +85,8 @@ def images_of(directory: Path) -> Splits:
     content = record.read_config(directory)
     config = content["config"]
     for row in describe_datasets():
-        if row["name"] == config["dataset"] and not row["found"]:
-            raise DataError(f"the images of {row['name']} are not at hand: {row['hint']}")
+        if row.name == config["dataset"] and not row.available:
+            raise DataError(f"the images of {row.name} are not at hand: {row.hint}")
     splits = load_splits(config["dataset"], config["image_size"], config["channels"])
     if splits.train.fingerprint != content["data"]["fingerprint"]:
         raise DataError(f"the images at {splits.train.source} are not those that {directory} was trained on")

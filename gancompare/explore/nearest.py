@@ -4,7 +4,7 @@ import ipywidgets as widgets
 
 from gancompare import arms
 from gancompare.data.datasets import Dataset
-from gancompare.data.images import DataError
+from gancompare.data.errors import DataError
 from gancompare.explore.controls import NUMBER
 from gancompare.explore.finished import images_of
 from gancompare.explore.latents import IMAGES, Point

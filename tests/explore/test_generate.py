@@ -12,7 +12,7 @@ from PIL import Image
 import gancompare
 from gancompare.__main__ import main
 from gancompare.base.streams import fixed_latents, stream
-from gancompare.data.images import open_images
+from gancompare.data.listing import open_images
 from gancompare.explore.generate import FORMATS, generate
 from gancompare.runs import layout, record, weights
 from gancompare.scoring.sampling import evaluation_samples
