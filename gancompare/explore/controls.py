@@ -106,7 +106,7 @@ class LatentControls:
         controls = (self.seed, self.other, self.percent, self.truncation, self.directions_of, self.class_name)
         for control in (*controls, *self.along, *self.index, *self.coordinate):
             control.observe(changed, "value")
-        self.shuffle.on_click(lambda _: setattr(self.seed, "value", random.SystemRandom().randint(0, LARGEST_SEED)))
+        self.shuffle.on_click(lambda _: self.seed.set_trait("value", random.SystemRandom().randint(0, LARGEST_SEED)))
         self.reset.on_click(lambda _: self.go_home())
 
     def columns(self) -> tuple[list[widgets.Widget], list[widgets.Widget]]:

@@ -64,7 +64,7 @@ def slider(pictures: Sequence[Image.Image]) -> widgets.VBox:
     control = widgets.IntSlider(0, min=0, max=len(pictures) - 1, description="picture", readout=False)
     tooltip = "samples and the directions of the critic's gradient"
     shown = Picture(value=jpeg(pictures[0]), format="jpeg", tooltip=tooltip)
-    control.observe(lambda change: setattr(shown, "value", jpeg(pictures[change.new])), "value")
+    control.observe(lambda change: shown.set_trait("value", jpeg(pictures[change.new])), "value")
     return widgets.VBox([with_twin(control), shown])
 
 
