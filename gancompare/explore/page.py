@@ -12,7 +12,7 @@ import pandas as pd
 from torch import nn
 
 from gancompare.explore import atlas
-from gancompare.explore.animations import animations
+from gancompare.explore.animations import BUDGET, FRAMES, animations
 from gancompare.explore.finished import open_generators
 from gancompare.explore.markup import Slider, explorer_html
 from gancompare.explore.packed import DIRECTIONS, KINDS, MEASURED, multiply_adds, pack, rounding_error
@@ -36,8 +36,8 @@ class Limits:
 
     section: int = 8 * 10**6  # bytes, explorer and animations together
     exact: int = 4 * 10**6  # bytes up to which an explorer's weights are float16
-    animations: int = 1_500_000  # bytes
-    frames: int = 36  # of the way through latent space
+    animations: int = BUDGET  # bytes
+    frames: int = FRAMES  # of the way through latent space
     work: int = 4 * 10**7  # multiply-adds per image, about 50 ms in a browser; above, pictures are made beforehand
 
 
