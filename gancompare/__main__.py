@@ -330,13 +330,13 @@ def generate_options(command: Parser) -> None:
 
 def generate_images(options: argparse.Namespace) -> int:
     from gancompare.base.device import choose_device
-    from gancompare.explore import generate
+    from gancompare.base.progress import progress_bar
+    from gancompare.explore.generate import generate
 
-    count = options.num_images
-    counts = generate.generate(
+    made = generate(
         options.run,
         options.output,
-        count,
+        options.num_images,
         seed=options.seed,
         form=options.format,
         truncation=options.truncation,
@@ -346,14 +346,15 @@ def generate_images(options: argparse.Namespace) -> int:
         force=options.force,
         of_class=options.of_class,
     )
-    for _ in generate.with_progress(counts, count):
-        pass
+    with progress_bar(options.num_images, "generating", "images") as bar:
+        for count in made:
+            bar.update(count - bar.n)
     print(options.output)
     return DONE
 
 
 def export_options(command: Parser) -> None:
-    from gancompare.explore.export import FORMATS
+    from gancompare.explore.formats import FORMATS
 
     command.add_argument("--run", required=True, type=Path, metavar="DIR", help="a run's directory")
     command.add_argument("--output", required=True, type=Path, metavar="FILE", help="a new file")

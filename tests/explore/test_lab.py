@@ -15,7 +15,6 @@ import nbformat
 import numpy as np
 import pytest
 from PIL import Image
-from test_generate import make_run  # noqa: F401
 
 import gancompare
 
@@ -34,13 +33,11 @@ DIGEST = """async (images) => { const sums = []; for (const image of images) {
 
 
 @pytest.fixture
-def lab(make_run, tmp_path):  # noqa: F811
+def lab(make_run, tmp_path):
     """The address of a JupyterLab whose folder holds 04_explore, set to three tiny runs."""
-    pytest.importorskip("jupyterlab")
     for method in ("gan", "wgan", "wgan-gp"):
-        directory = tmp_path / "results" / "tiny" / "mnist" / method / "seed0"
-        (directory / "samples").mkdir(parents=True)
-        make_run(directory, method=method)
+        directory = make_run(tmp_path / "results" / "tiny" / "mnist" / method / "seed0", method=method)
+        (directory / "samples").mkdir()
         Image.fromarray(np.full((242, 242), 90, np.uint8)).save(directory / "samples" / "step0000004.png")
     notebook = nbformat.read(ROOT / "notebooks" / "04_explore.ipynb", as_version=4)
     (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
@@ -91,6 +88,7 @@ def contrast_on_white(colour):
     return 1.05 / (light @ [0.2126, 0.7152, 0.0722] + 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_sliders_change_the_pictures_in_jupyterlab(lab, chromium):
     page = chromium.new_context(viewport={"width": 1400, "height": 1000}).new_page()
@@ -126,7 +124,7 @@ def test_sliders_change_the_pictures_in_jupyterlab(lab, chromium):
     page.wait_for_function("(t) => document.body.innerText.includes(t)", arg=f"direction 1 +{value:.2f}")
     dragged = page.eval_on_selector_all(PICTURES, DIGEST)
     assert [a == b for a, b in zip(after, dragged, strict=True)] == [False, True] * 3
-    for method in ("gan", "wgan", "wgan-gp"):
+    for method in ("GAN", "WGAN", "WGAN-GP"):
         assert page.get_by_role("img", name=f"16 images by {method}", exact=True).is_visible()
         (head,) = page.locator(".jp-OutputArea-output .widget-html b", has_text=re.compile(f"^{method}$")).all()
         assert contrast_on_white(head.evaluate("(e) => getComputedStyle(e).color")) > 4.5
