@@ -4,7 +4,6 @@ Commands import what they need when they are called, so that each starts as soon
 """
 
 import argparse
-import math
 import os
 import signal
 import sys
@@ -186,7 +185,7 @@ def run_study(options: argparse.Namespace) -> int:
 
 
 def sensitivity_options(command: Parser) -> None:
-    from gancompare.study.sweep import PARTS
+    from gancompare.runs.sweeps import PARTS
 
     command.add_argument("--name", default="sweep", help="name of the sweep (default: sweep)")
     command.add_argument("--seeds", type=whole_number, default=3, metavar="N", help="seeds 0 to N-1 (default: 3)")
@@ -201,18 +200,17 @@ def sensitivity_options(command: Parser) -> None:
 
 
 def run_sensitivity(options: argparse.Namespace) -> int:
-    from gancompare.runs import sweeps
-    from gancompare.study import sweep
+    from gancompare.study.sweep import plan
 
     objectives, fields = load_objectives(options), given(options)
-    fields.pop("dataset")
-    if fields.setdefault("profile", "sweep") == "sweep" and fields.get("recipe", "shared") == "shared":
-        fields = sweep.SHORT | fields
-    most = math.prod(map(len, sweeps.ARCHITECTURES.values()))
-    if options.architectures > most:
-        raise ConfigError(f"architectures={options.architectures}: there are {most}, ask for fewer")
-    counts = (options.seeds, options.architectures, options.architecture_seed)
-    cells = sweep.plan(options.dataset, *counts, tuple(options.parts), **fields)
+    cells = plan(
+        fields.pop("dataset"),
+        seeds=options.seeds,
+        architectures=options.architectures,
+        architecture_seed=options.architecture_seed,
+        parts=options.parts,
+        **fields,
+    )
     if not cells:
         raise ConfigError(f"parts={options.parts}: none of them can be run on {options.dataset!r}; choose others")
     root = layout.study_directory(options.results, options.name)

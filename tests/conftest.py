@@ -1,5 +1,6 @@
 """Fixtures for all tests: a place of their own for caches, tiny images, and a real browser, where there is one."""
 
+import json
 import shutil
 
 import numpy as np
@@ -11,6 +12,7 @@ from gancompare.base.streams import stream
 from gancompare.config import RunConfig
 from gancompare.models import generator_for, initialize
 from gancompare.runs import record
+from gancompare.runs.layout import CLOCKS, run_directory
 from gancompare.runs.weights import save_generator
 
 # a container may lack the sandbox and the GPU; the rest keeps Chromium from asking its own servers for anything
@@ -110,3 +112,33 @@ def make_run():
         return directory
 
     return make
+
+
+@pytest.fixture
+def write_run():
+    """A function that writes a finished run of a cell of a sweep by hand, as it lies on the disk.
+
+    ``curve``: FD on the way, its last value is the final one. Other keywords: scores of the last checkpoint.
+    """
+
+    def write(results, name, cell, config, curve, *, variance=100.0, status="complete", fingerprint="f", **scores):
+        directory = run_directory(results / name, cell, config)
+        directory.mkdir(parents=True)
+        written = {
+            "config": config.to_dict(),
+            "data": {"fingerprint": fingerprint, "num_images": 9},
+            "hash": config.hash(),
+        }
+        (directory / "config.json").write_text(json.dumps(written))
+        ended = {"status": status, "generator_steps": config.generator_steps}
+        (directory / "status.json").write_text(json.dumps(ended))
+        lines = [f"{step},{value}" for step, value in enumerate(curve)]
+        (directory / "history.csv").write_text("\n".join(["generator_steps,fd", *lines]) + "\n")
+        if status == "complete":
+            primary = {"fd": curve[-1], "variance": variance, "floor": 1.0, "label": "FD-test", "n_fake": 64}
+            extractors = {"random-init": primary, "pixel-pca": {"fd": 7.0}}
+            last = dict.fromkeys(CLOCKS, 4) | scores | {"extractors": extractors}
+            content = {"primary": "random-init", "checkpoints": {"last": last}}
+            (directory / "metrics.json").write_text(json.dumps(content))
+
+    return write

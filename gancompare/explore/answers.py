@@ -13,7 +13,7 @@ import torch
 from gancompare.base.files import sync, write_atomically
 from gancompare.base.streams import stream
 from gancompare.runs.layout import RunError
-from gancompare.verdicts import statistics
+from gancompare.verdicts.shares import proportion
 
 REAL, GENERATED = "real", "generated"  # answers; REAL is also the source of real images
 FIELDS = ("trial", "source", "image", "answer", "seconds")  # of an answers file
@@ -99,7 +99,7 @@ def rates(answers: pd.DataFrame, sources: Sequence[str]) -> pd.DataFrame:
     for source in sources:
         mine = answers[answers["source"] == source]
         called = int((mine["answer"] == REAL).sum())
-        share = statistics.failure_rate(called, len(mine))  # the interval of a share, whatever is counted
+        share = proportion(called, len(mine))
         counts = {"shown": len(mine), "called real": called}
         rows[source] = counts | {"share": share.estimate, "low": share.low, "high": share.high}
         rows[source]["median seconds"] = mine["seconds"].median()

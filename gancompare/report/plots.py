@@ -23,7 +23,8 @@ from PIL import Image
 from gancompare.objectives import METHODS
 from gancompare.runs.grids import COLUMNS as GRID_COLUMNS
 from gancompare.runs.grids import PADDING as GRID_PADDING
-from gancompare.verdicts import ranking, statistics
+from gancompare.verdicts import curves, finals, shares
+from gancompare.verdicts.intervals import MIN_SEEDS, interval
 
 # Okabe and Ito's palette, which stays apart under the common colour blindnesses
 COLORS = {"gan": "#D55E00", "wgan": "#0072B2", "wgan-gp": "#009E73", "gan-minimax": "#E69F00", "gan-gp": "#CC79A7"}
@@ -195,15 +196,15 @@ def bands(
         runs_of_method, seeds = runs_of_method.dropna(subset=[name]), runs_of_method["seed"].unique()
         values = runs_of_method.pivot_table(index="generator_steps", columns="seed", values=name).reindex(columns=seeds)
         whole = values.dropna()
-        found = [statistics.interval(row) for row in whole.to_numpy()]
+        found = [interval(row) for row in whole.to_numpy()]
         center, low, high = ([getattr(each, part) for each in found] for part in ("estimate", "low", "high"))
         for axis, clock in zip(axes[0], CLOCKS, strict=True):
             at = runs_of_method.groupby("generator_steps", as_index=False)[list(CLOCKS)].mean()
             at = at.set_axis(at["generator_steps"])[clock].reindex(whole.index)
             axis.plot(at, center, color=color(method), linewidth=2.2, label=method)
-            if len(seeds) >= statistics.MIN_SEEDS:
+            if len(seeds) >= MIN_SEEDS:
                 axis.fill_between(at, low, high, color=color(method), alpha=0.2, linewidth=0)
-            if len(seeds) < statistics.MIN_SEEDS or len(whole) < len(values):
+            if len(seeds) < MIN_SEEDS or len(whole) < len(values):
                 for _, run in runs_of_method.groupby("seed"):
                     early = run["generator_steps"].max() < values.index.max()
                     axis.plot(
@@ -363,12 +364,12 @@ def _over_seeds(axis, values: pd.DataFrame, method: str, line: str = "-") -> Non
     """The interquartile mean of ``values`` (steps × seeds) while all runs last, with its 95 % interval if ``line`` is
     solid; each seed where there are too few for an interval or a run ended early."""
     whole = values.dropna()
-    found = [statistics.interval(row) for row in whole.to_numpy()]
+    found = [interval(row) for row in whole.to_numpy()]
     center, low, high = ([getattr(each, part) for each in found] for part in ("estimate", "low", "high"))
     axis.plot(whole.index, center, line, color=color(method), linewidth=2, label=method if line == "-" else None)
-    if values.shape[1] >= statistics.MIN_SEEDS and line == "-":
+    if values.shape[1] >= MIN_SEEDS and line == "-":
         axis.fill_between(whole.index, low, high, color=color(method), alpha=0.2, linewidth=0)
-    if values.shape[1] < statistics.MIN_SEEDS or len(whole) < len(values):
+    if values.shape[1] < MIN_SEEDS or len(whole) < len(values):
         axis.plot(values, line, color=color(method), linewidth=0.8, alpha=0.6)
 
 
@@ -437,8 +438,8 @@ def performance_profile(scores: pd.DataFrame) -> Figure | None:
     figure, axes = _panels(1, 1, width=6.8, height=3)
     for method, runs_of_method in final.groupby("method", sort=False):
         by_dataset = {name: runs_here["times"] for name, runs_here in runs_of_method.groupby("dataset")}
-        shares = statistics.performance_profile(by_dataset, thresholds)
-        axes[0, 0].plot(thresholds, shares, color=color(method), linewidth=2, label=method, drawstyle="steps-post")
+        reached = shares.performance_profile(by_dataset, thresholds)
+        axes[0, 0].plot(thresholds, reached, color=color(method), linewidth=2, label=method, drawstyle="steps-post")
     _log(axes[0, 0], "x")
     axes[0, 0].set_xlabel("FD in multiples of the FD of real images")
     axes[0, 0].set_ylabel("share of runs at or below")
@@ -449,7 +450,7 @@ def performance_profile(scores: pd.DataFrame) -> Figure | None:
 
 def stability(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
     """A row per data set: final FD of each seed, its rebound from the best FD during training and its back-and-forth
-    there (``statistics.oscillation``), and the share of runs that failed (diverged, or no nearer to the real images
+    there (``curves.oscillation``), and the share of runs that failed (diverged, or no nearer to the real images
     than one of them, repeated, is) with Wilson's 95 % interval.
     """
     final = _final(scores)
@@ -458,7 +459,7 @@ def stability(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
     datasets = list(final["dataset"].unique())
     rows = max(final.groupby("dataset")["method"].nunique())
     figure, axes = _panels(len(datasets), 4, width=2.9, height=0.9 + 0.35 * rows)
-    rebounds, swings = (_during(histories, measure) for measure in (statistics.rebound, statistics.oscillation))
+    rebounds, swings = (_during(histories, measure) for measure in (curves.rebound, curves.oscillation))
     for row, name in zip(axes, datasets, strict=True):
         runs_here = final[final["dataset"] == name]
         methods = list(runs_here["method"].unique())
@@ -468,8 +469,8 @@ def stability(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
             measured = (finite, rebounds.get((name, method), []), swings.get((name, method), []))
             for axis, values in zip(row, measured, strict=False):
                 axis.plot(values, [y] * len(values), "o-", alpha=0.7, linewidth=1.2, markersize=5, **style)
-            failed = ranking.failed(runs_of_method)
-            share = statistics.failure_rate(int(failed.sum()), len(failed))
+            failed = finals.failed(runs_of_method)
+            share = shares.proportion(int(failed.sum()), len(failed))
             row[3].plot([share.low, share.high], [y, y], linewidth=2, **style)
             row[3].plot(share.estimate, y, "o", markersize=6, **style)
             row[3].annotate(
@@ -610,7 +611,7 @@ def neighbours(study: pd.DataFrame) -> Figure | None:
 
 
 def heat_maps(settings: pd.DataFrame, column: str, label: str) -> Figure | None:
-    """A panel per field of ``sensitivity.settings``: methods down, values across, one colour scale for all of them.
+    """A panel per field of ``sweep.settings_table``: methods down, values across, one colour scale for all of them.
 
     In each cell ``column`` (interquartile mean over seeds, – where failed runs leave it no bound), the number of seeds
     and of failed runs. The base has a frame.
@@ -619,7 +620,7 @@ def heat_maps(settings: pd.DataFrame, column: str, label: str) -> Figure | None:
         return None
     cells = settings.assign(shown=settings[column].astype(float).mask(settings["failed"].astype(bool), np.inf))
     groups = {key: rows for key, rows in cells.dropna(subset="shown").groupby(["field", "method", "value"], sort=False)}
-    means = {key: statistics.interval(list(rows["shown"])).estimate for key, rows in groups.items()}
+    means = {key: interval(list(rows["shown"])).estimate for key, rows in groups.items()}
     finite = [mean for mean in means.values() if math.isfinite(mean)]
     norm = mpl.colors.LogNorm(min(finite), max(max(finite), 1.25 * min(finite))) if finite else None
     fields = list(settings["field"].unique())
