@@ -425,14 +425,15 @@ def chart(table: pd.DataFrame) -> "Figure":
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    from gancompare.report import plots
+    from gancompare import arms
+    from gancompare.report.style import STYLE
 
-    with rc_context(plots.STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(9, 1.2 + 0.45 * len(table)), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         labels = [f"{row.method} {row.image_size}×{row.image_size}" for row in table.itertuples()]
         spread = [table["ratio"] - table["ratio_low"], table["ratio_high"] - table["ratio"]]
-        left.barh(labels, table["ratio"], xerr=spread, color=[plots.color(m) for m in table["method"]], capsize=3)
+        left.barh(labels, table["ratio"], xerr=spread, color=[arms.color(m) for m in table["method"]], capsize=3)
         left.axvline(1, color="black", linewidth=0.8)
         left.invert_yaxis()
         left.set_xlabel("textbook time / our time (bar: median, line: range)")

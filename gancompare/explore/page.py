@@ -23,7 +23,6 @@ from gancompare import arms
 from gancompare.data.pixels import to_uint8
 from gancompare.explore import generate
 from gancompare.explore.latents import portable, principal_directions, slerp
-from gancompare.report import plots
 from gancompare.runs import grids, layout, reading
 
 BUDGET = 8 * 10**6  # bytes that a data set may take, explorer and animations together
@@ -319,7 +318,7 @@ def _form(data: dict[str, Any], seed: int, text: str) -> str:
 
 
 def _caption(method: str) -> str:
-    return f'<figcaption style="border-color:{plots.color(method)}">{html.escape(method)}</figcaption>'
+    return f'<figcaption style="border-color:{arms.color(method)}">{html.escape(method)}</figcaption>'
 
 
 def _image_size(net: nn.Module) -> int:
@@ -360,8 +359,8 @@ def way(net: nn.Module, latent_dim: int) -> list[Image.Image]:
 def growth(directory: Path) -> list[Image.Image]:
     """The first 24 images of every grid saved in training, each above its generator step."""
     frames = []
-    for step, path in plots.saved_grids(directory).items():
-        images = torch.from_numpy(plots.tiles(path)[:24].copy()).permute(0, 3, 1, 2)
+    for step, path in grids.saved_grids(directory).items():
+        images = grids.read_grid(path)[:24]
         sheet = _small(generate.grid(images, 6), 6 * 66 + grids.PADDING)
         frame = Image.new("RGB", (sheet.width, sheet.height + 14), "white")
         frame.paste(sheet)

@@ -28,8 +28,7 @@ from gancompare.base.streams import fixed_latents
 from gancompare.data.datasets import DataError, Dataset, dataset_slug, describe_datasets, load_dataset
 from gancompare.explore import generate
 from gancompare.explore.latents import principal_directions, slerp
-from gancompare.report import plots
-from gancompare.runs import layout, record, weights
+from gancompare.runs import grids, layout, record, weights
 from gancompare.scoring import evaluation
 
 IMAGES, COLUMNS = 16, 4  # of each method, in a square
@@ -404,7 +403,7 @@ class Explorer(widgets.VBox):
         columns, views = [], {}
         for method, directory in directories.items():
             net = directions = shares = None
-            border = f"border-left:.3em solid {plots.color(method)};padding-left:.5em"  # as text it would be too pale
+            border = f"border-left:.3em solid {arms.color(method)};padding-left:.5em"  # as text it would be too pale
             head = f'<b style="{border}">{html.escape(method)}</b>'
             try:
                 net = generate.load(directory)
@@ -415,7 +414,7 @@ class Explorer(widgets.VBox):
             training = Picture(format="jpeg", tooltip=f"images by {method} while it trained")
             near = Picture(format="jpeg", tooltip=f"an image by {method} above the nearest training image")
             near.layout.display = "none"
-            views[method] = View(net, directions, shares, plots.saved_grids(directory), picture, training, near)
+            views[method] = View(net, directions, shares, grids.saved_grids(directory), picture, training, near)
             shown = [widgets.HTML(head)] + ([picture, near] if net else [])
             shown += [training] if views[method].snapshots else []
             columns.append(widgets.VBox(shown, layout={"margin": "0 1em 0 0", "max_width": "28em"}))

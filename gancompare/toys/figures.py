@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from PIL import Image
 
+from gancompare.arms import color
 from gancompare.base.streams import stream
 from gancompare.explore.widgets import Picture, gif, jpeg, with_twin
-from gancompare.report.plots import STYLE, color
+from gancompare.report.style import STYLE
 from gancompare.toys import toys
 
 DATA = "#999999"
