@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
+import numpy as np
 import pandas as pd
 from IPython.display import HTML
 from markupsafe import Markup, escape
@@ -49,7 +50,8 @@ def heading(metric: str) -> str:
 
 def overview(runs: pd.DataFrame) -> pd.DataFrame:
     """What was trained, a row per data set and method."""
-    cells = runs.rename(columns=lambda name: name.replace("_", " ")).groupby(["dataset", "method"], sort=False)
+    runs = _in_order(runs).rename(columns=lambda name: name.replace("_", " "))
+    cells = runs.groupby(["dataset", "method"], sort=False)
     columns = ["num images", "image size", "base channels", "generator steps", "processor"]
     return cells[columns].first().assign(seeds=cells.size()).rename(index=arms.name, level="method")
 
@@ -70,7 +72,7 @@ def distances(scores: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
 
 def endings(runs: pd.DataFrame) -> pd.DataFrame:
     """Number of runs by data set and method (rows) and by how they ended (columns)."""
-    counts = runs.groupby(["dataset", "method", "status"]).size().unstack(fill_value=0)
+    counts = _in_order(runs).groupby(["dataset", "method", "status"], sort=False).size().unstack(fill_value=0)
     return counts.rename(index=arms.name, level="method").rename_axis(columns=None)
 
 
@@ -89,7 +91,7 @@ def differing_fields(runs: pd.DataFrame) -> pd.DataFrame:
             name: ", ".join(sorted({f"{v:g}" if isinstance(v, float) else str(v) for v in rows[name]}))
             for name in differing
         }
-        for (dataset, method), rows in runs.groupby(["dataset", "method"], sort=False)
+        for (dataset, method), rows in _in_order(runs).groupby(["dataset", "method"], sort=False)
     }
     return pd.DataFrame(cells, index=differing, columns=pd.MultiIndex.from_tuples(cells, names=["dataset", "method"]))
 
@@ -99,7 +101,7 @@ def cost_table(runs: pd.DataFrame) -> pd.DataFrame:
 
     ``ratio`` is the mean over that of the data set's first method. Runs that made no step are left out.
     """
-    ran = runs[runs["seconds"].notna() & (runs["steps_done"] > 0)].copy()
+    ran = _in_order(runs[runs["seconds"].notna() & (runs["steps_done"] > 0)])
     ran["ms"] = 1000 * ran["seconds"].astype(float) / ran["steps_done"]
     ran["images"] = ran["images_seen"] / ran["steps_done"]
     cells = ran.groupby(["dataset", "method"], sort=False)
@@ -109,6 +111,12 @@ def cost_table(runs: pd.DataFrame) -> pd.DataFrame:
     table["real images per step"] = cells["images"].mean()
     table["seeds"] = cells.size()
     return table.round(2).rename(index=arms.name, level="method")
+
+
+def _in_order(runs: pd.DataFrame) -> pd.DataFrame:
+    """A copy whose data sets keep their order and whose methods are in the order of ``arms``."""
+    rank = {method: i for i, method in enumerate(arms.in_order(runs["method"].unique()))}
+    return runs.iloc[np.lexsort((runs["method"].map(rank), pd.factorize(runs["dataset"])[0]))].copy()
 
 
 # ---- what came out ---------------------------------------------------------------------------------------------------
