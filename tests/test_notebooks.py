@@ -14,8 +14,8 @@ import gancompare
 from gancompare import train
 from gancompare.config import FIELDS, RunConfig
 from gancompare.runs import layout, record, weights
-from gancompare.study import study
-from gancompare.verdicts import sensitivity
+from gancompare.study.run import execute as execute_run
+from gancompare.study.sweep import plan
 
 NOTEBOOKS = sorted((Path(gancompare.__file__).parent.parent / "notebooks").glob("*.ipynb"))
 WHERE = {"study", "results"}  # parameters that say where a run is kept, not what it is
@@ -104,7 +104,9 @@ def smoke_study(tmp_path_factory, image_folder):
     results = tmp_path_factory.mktemp("results")
     for method in ("gan", "wgan-gp"):
         config = RunConfig(dataset=str(image_folder), method=method, profile="smoke", image_size=28)
-        outcome = study.execute(config, "smoke", results)
+        directory = layout.run_directory(results, "smoke", config)
+        record.write_config(directory, config)
+        outcome = execute_run(directory)
         assert outcome.status == "complete", outcome.message
     return results
 
@@ -147,7 +149,7 @@ def sensitivity_notebook():
 
 def test_06_reads_a_sweep(image_folder, tmp_path):
     fields = {"profile": "smoke", "image_size": 28, "evaluate_every": 1}
-    cells = sensitivity.plan(str(image_folder), 1, 1, parts=("settings", "architectures"), **fields)
+    cells = plan(str(image_folder), 1, 1, parts=("settings", "architectures"), **fields)
     for cell in ("base", "clip-0.1", "one_sided_penalty-True", *(c for c in cells if c.startswith("architecture"))):
         for config in cells[cell]:
             list(train.train(config, layout.run_directory(tmp_path / "sweep", cell, config)))

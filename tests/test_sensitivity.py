@@ -12,6 +12,7 @@ from scipy import stats
 from gancompare.__main__ import main
 from gancompare.config import RunConfig
 from gancompare.recipes import MAIN_METHODS
+from gancompare.report import plots
 from gancompare.runs.layout import CLOCKS, run_directory
 from gancompare.study import study
 from gancompare.verdicts import claims, sensitivity
@@ -204,6 +205,15 @@ def test_an_effect_is_the_paired_ratio_with_students_interval(sweep):
     assert (rows.loc[0.001, "failed"], rows.loc[0.001, "base_failed"], rows.loc[0.001, "estimate"]) == (2, 0, math.inf)
 
 
+def test_heat_maps_name_every_cell(sweep):
+    figure = plots.heat_maps(sensitivity.settings(sweep), "fd", "FD-test")
+    texts = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert "n = 3, 2 failed" in texts
+    assert texts.count("11") == 4  # the base's mean, in each of its panels
+    assert "–" in texts
+    figure.canvas.draw()
+
+
 def test_where_there_is_no_sweep_the_command_is_named(tmp_path):
     empty = sensitivity.load(tmp_path, "mine")
     assert empty.empty
@@ -211,6 +221,7 @@ def test_where_there_is_no_sweep_the_command_is_named(tmp_path):
     settings = sensitivity.settings(empty)
     assert sensitivity.effects(settings).empty
     assert claims.sweep_ledger(settings).empty
+    assert plots.heat_maps(settings, "fd", "FD") is plots.architectures(empty, (1.0,), 1.0) is None
     assert sensitivity.success_rates(empty).empty
 
 
@@ -247,6 +258,7 @@ def test_successes_are_counted_alone_and_jointly(tmp_path):
     assert ours.loc[("wgan", "wgan-gp")].tolist() == [0, 2, 1, 1]
     published = table[table["source"] != "these runs"]
     assert (published[counts].sum(axis=1) == 200).all()
+    assert plots.architectures(sweep, sensitivity.SUCCESS, 0.5) is not None
 
 
 def wilson(k, n):
