@@ -71,7 +71,7 @@ def sections(results: Path, study: str) -> list[tuple[str, str]]:
 
 
 def with_weights(table: pd.DataFrame) -> tuple[int, Nets, dict[str, Path]]:
-    """Of a data set's runs (rows of ``load_study``) the first seed with the most generators: it, them, their runs."""
+    """Of a data set's runs (rows of ``load_runs``) the first seed with the most generators: it, them, their runs."""
     best: tuple[int, Nets, dict[str, Path]] = (0, {}, {})
     for seed, of_seed in table.groupby("seed"):
         directories = dict(zip(of_seed["method"], of_seed["directory"], strict=True))

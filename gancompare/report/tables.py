@@ -152,6 +152,7 @@ def comparison(frame: pd.DataFrame, labels: Mapping[str, str]) -> HTML:
     """
     if frame.empty:
         return HTML("<p>Nothing was scored.</p>")
+    frame = frame.loc[_in_order(frame.index.to_frame()).index]
     metrics = [name for name in dict.fromkeys(frame.columns.get_level_values(0)) if frame[name, "mean"].notna().any()]
     rows = []
     for (dataset, method), row in frame.iterrows():

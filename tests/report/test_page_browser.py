@@ -100,6 +100,7 @@ def test_tables_of_scores_sort_by_value_not_by_interval(browser_page, save, code
     cells = [code("scores", display(text_html=html.data))]
     page = browser_page(render_html(save(cells, tmp_path / "in.ipynb"), tmp_path / "index.html", "T"))
     assert page.problems == []
+    assert page.locator("tbody th").all_inner_texts() == ["GAN", "WGAN", "GAN-GP"]
     for column, ascending in (("FD ↓", ["WGAN", "GAN", "GAN-GP"]), ("method", ["GAN", "GAN-GP", "WGAN"])):
         page.get_by_role("button", name=column, exact=True).click()
         assert page.locator("tbody th").all_inner_texts() == ascending

@@ -137,7 +137,7 @@ def _draw_gap(axis: Axes, rows: pd.DataFrame) -> None:
 def _draw_accuracy(axis: Axes, rows: pd.DataFrame) -> None:
     for method, of_method in by_method(rows):
         for where, here in of_method.groupby("where", sort=False):
-            _draw_seeds(axis, _by_seed(here, "accuracy"), method, "--" if where == "held-out" else "-")
+            _draw_seeds(axis, _by_seed(here, "accuracy"), method, line="--" if where == "held-out" else "-")
     if rows.empty:
         text = "no method here\nscores in logits"
         axis.text(0.5, 0.5, text, ha="center", va="center", transform=axis.transAxes)
@@ -158,7 +158,7 @@ def _draw_generator_gradient(axis: Axes, rows: pd.DataFrame) -> None:
         axis.set_ylim(bottom=lowest / 1.3)  # the lower end of an interval may be negative
 
 
-def _draw_seeds(axis: Axes, values: pd.DataFrame, method: str, line: str = "-") -> None:
+def _draw_seeds(axis: Axes, values: pd.DataFrame, method: str, *, line: str = "-") -> None:
     """The mean over seeds, with an interval if the line is solid, and each seed if the mean alone would mislead."""
     draw_mean(axis, values, method, line=line, band=line == "-")
     if needs_each_seed(values):

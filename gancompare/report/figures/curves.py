@@ -69,7 +69,7 @@ def bands(
     histories = histories.assign(images_seen=histories["images_seen"] / 1000)
     figure, axes = panels(1, len(CLOCKS), height=3)
     for method, runs in by_method(histories):
-        _draw_method(axes[0], runs, name, method)
+        _draw_method(axes[0], runs, name=name, method=method)
     reference = reference if reference and pd.notna(reference[0]) else None
     values = histories[name].dropna()
     lowest = min([values.min(), *([reference[0]] if reference else [])])
@@ -86,7 +86,7 @@ def bands(
     return figure
 
 
-def _draw_method(axes: list[Axes], runs: pd.DataFrame, name: str, method: str) -> None:
+def _draw_method(axes: list[Axes], runs: pd.DataFrame, *, name: str, method: str) -> None:
     """Draw one method on every clock; a seed that was never measured still counts as one that ended early."""
     seeds, measured = runs["seed"].unique(), runs.dropna(subset=[name])
     values = measured.pivot_table(index="generator_steps", columns="seed", values=name).reindex(columns=seeds)

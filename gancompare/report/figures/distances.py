@@ -119,14 +119,14 @@ def stability(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
             ):
                 look = {"color": arms.color(method), "alpha": 0.7, "linewidth": 1.2, "markersize": 5}
                 axis.plot(values, [y] * len(values), "o-", **look)
-            _draw_failures(row[3], y, runs, method)
+            _draw_failures(row[3], runs, y=y, method=method)
         _finish_stability(
             row, f"{dataset}: final {rows['label'].iloc[0]}", [arms.name(method) for method, _ in methods]
         )
     return figure
 
 
-def _draw_failures(axis: Axes, y: int, runs: pd.DataFrame, method: str) -> None:
+def _draw_failures(axis: Axes, runs: pd.DataFrame, *, y: int, method: str) -> None:
     failed = ranking.failed(runs)
     share = statistics.failure_rate(int(failed.sum()), len(failed))
     axis.plot([share.low, share.high], [y, y], linewidth=2, color=arms.color(method))

@@ -49,18 +49,18 @@ def heat_maps(settings: pd.DataFrame, column: str, label: str) -> Figure | None:
             if (field, method, value) in groups:
                 mean = shown[y][x]
                 dark = math.isfinite(mean) and norm(mean) > 0.55
-                _draw_cell(axis, (x, y), mean, groups[field, method, value], "white" if dark else "black")
+                _draw_cell(axis, (x, y), groups[field, method, value], mean=mean, color="white" if dark else "black")
         axis.set_xticks(range(len(values)), [f"{v:g}" if isinstance(v, float) else str(v) for v in values])
         axis.set_yticks(range(len(methods)), [arms.name(method) for method in methods])
         axis.grid(False)
         axis.set_facecolor("#eeeeee")
         axis.set_title(field.replace("_", " "))
     if norm:
-        _draw_scale(figure, axes, norm, f"{label} (lower is better)")
+        _draw_scale(figure, axes, norm=norm, label=f"{label} (lower is better)")
     return figure
 
 
-def _draw_cell(axis: Axes, at: tuple[int, int], mean: float, rows: pd.DataFrame, color: str) -> None:
+def _draw_cell(axis: Axes, at: tuple[int, int], rows: pd.DataFrame, *, mean: float, color: str) -> None:
     """Write the mean and the number of seeds into the cell at (x, y), and frame the base."""
     failed = int(rows["failed"].sum())
     place = {"xy": at, "textcoords": "offset points", "ha": "center", "color": color}
@@ -72,7 +72,7 @@ def _draw_cell(axis: Axes, at: tuple[int, int], mean: float, rows: pd.DataFrame,
         axis.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, color=FRAME, linewidth=2))
 
 
-def _draw_scale(figure: Figure, axes: np.ndarray, norm: LogNorm, label: str) -> None:
+def _draw_scale(figure: Figure, axes: np.ndarray, *, norm: LogNorm, label: str) -> None:
     bar = figure.colorbar(mpl.cm.ScalarMappable(norm, COLORMAP), ax=axes, shrink=0.6, label=label)
     bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.1, 1.2, 1.5, 2, 3, 5, 7)))
     bar.ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
