@@ -13,7 +13,7 @@ OPTIONS  ?=
 RUN := .venv/bin/python -m
 READY := .venv/.ready
 
-.PHONY: study report lab test lint clean
+.PHONY: study report lab test check lint clean
 
 study: $(READY)
 	@$(RUN) gancompare study --name $(STUDY) --datasets $(DATASETS) --methods $(METHODS) --seeds $(SEEDS) \
@@ -28,9 +28,14 @@ lab: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist worksteal
 
+check: $(READY)  # the quick half of the tests
+	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist worksteal -m "not slow"
+
 lint: $(READY)
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
+	.venv/bin/lint-imports
+	$(RUN) mypy
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("gancompare needs Python 3.11 or newer: make PYTHON=python3.12 …") if sys.version_info < (3, 11) else None'

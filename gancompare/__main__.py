@@ -237,7 +237,7 @@ def carry_out(
 
     jobs = options.jobs
     if jobs == "auto":
-        from gancompare.bench.bench import best_jobs  # brings torch's counter of operations
+        from gancompare.bench.workers import best_jobs  # brings torch's profiler
 
         jobs = best_jobs([config for configs in studies.values() for config in configs])
     how = {"jobs": jobs, "notebook": not options.no_notebook, "objectives": objectives}
@@ -377,6 +377,8 @@ def export_generator(options: argparse.Namespace) -> int:
 
 def bench_options(command: Parser) -> None:
     command.add_argument("--sizes", nargs="+", type=int, choices=(28, 64), default=[28, 64], help="(default: 28 64)")
+    methods = {"nargs": "+", "choices": MAIN_METHODS, "default": list(MAIN_METHODS)}
+    command.add_argument("--methods", **methods, help="(default: all three)")
     rounds_help, steps_help = "timings of each loop (default: 5)", "steps per timing (default: 1)"
     command.add_argument("--rounds", type=whole_number, default=5, metavar="N", help=rounds_help)
     command.add_argument("--steps", type=whole_number, default=1, metavar="N", help=steps_help)
@@ -393,24 +395,29 @@ def bench_options(command: Parser) -> None:
 
 
 def benchmark(options: argparse.Namespace) -> int:
-    from gancompare.bench import bench
+    from gancompare.bench.bookkeeping import bookkeeping
+    from gancompare.bench.compare import compare
+    from gancompare.bench.quality import time_to_quality, with_quality
+    from gancompare.bench.show import chart, summary
 
     fields = {"device": options.device, "precision": options.precision}
     sizes = {28: {"channels": 1, "base_channels": 32}, 64: {"channels": 3, "base_channels": 64}}
-    configs = [RunConfig(method=m, image_size=s, **sizes[s], **fields) for s in options.sizes for m in MAIN_METHODS]
+    methods = options.methods
+    configs = [RunConfig(method=m, image_size=s, **sizes[s], **fields) for s in options.sizes for m in methods]
     quality = []
     if options.time_to_quality is not None:  # first, as it may lack its data
-        timed = [RunConfig(dataset="mnist", method=method, **fields) for method in MAIN_METHODS]
-        quality = [bench.time_to_quality(c, options.time_to_quality, options.time_limit) for c in timed]
-    table = bench.with_quality(bench.compare(configs, options.rounds, options.steps), quality)
+        limits = {"threshold": options.time_to_quality, "limit_seconds": options.time_limit}
+        timed = [RunConfig(dataset="mnist", method=method, **fields) for method in methods]
+        quality = [time_to_quality(config, **limits) for config in timed]
+    table = with_quality(compare(configs, rounds=options.rounds, steps=options.steps), quality)
     if options.json:
         options.json.write_text(table.to_json(orient="records", indent=2) + "\n")
     if options.chart:
-        bench.chart(table).savefig(options.chart)
-    print(bench.summary(table))
+        chart(table).savefig(options.chart)
+    print(summary(table))
     if options.study_sizes:
         with tempfile.TemporaryDirectory() as directory:
-            print(bench.bookkeeping(options.study_sizes, Path(directory)).to_string(index=False))
+            print(bookkeeping(options.study_sizes, Path(directory)).to_string(index=False))
     return DONE
 
 
@@ -418,10 +425,10 @@ def list_datasets(options: argparse.Namespace) -> int:
     from gancompare.data.datasets import describe_datasets
 
     for row in describe_datasets():
-        count = f"{row['images']:,} images" if row["images"] else ""
-        print(f"{row['name']:<14} {'found' if row['found'] else 'not found':<10} {count:<14} {row['where']}")
-        if not row["found"]:
-            print(f"{'':<14} {row['hint']}")
+        count = f"{row.images:,} images" if row.images else ""
+        print(f"{row.name:<14} {'found' if row.available else 'not found':<10} {count:<14} {row.where}")
+        if row.hint:
+            print(f"{'':<14} {row.hint}")
     print("Any folder or zip of images works too: --dataset PATH")
     return DONE
 
@@ -430,7 +437,8 @@ def show_info(options: argparse.Namespace) -> int:
     import torch
 
     from gancompare.base import device as machine
-    from gancompare.data.datasets import cache_directory, data_directories
+    from gancompare.data.cache import cache_directory
+    from gancompare.data.datasets import data_directories
     from gancompare.study.pool import automatic_jobs
 
     device = machine.choose_device("auto")

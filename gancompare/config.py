@@ -221,4 +221,4 @@ def _checked(field: dataclasses.Field, value: Any) -> Any:
     return value
 
 
-_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "True or False"}
+_KINDS: dict[Any, str] = {int: "a whole number", float: "a number", str: "text", bool: "True or False"}

@@ -91,8 +91,8 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         features = self.project(z)
         if self.num_classes:
-            labels = self.in_turn(len(z)) if labels is None else labels
-            features = features + self.latent_dim**0.5 * self.class_shift(labels.to(z.device))
+            chosen = torch.arange(len(z)) % self.num_classes if labels is None else labels
+            features = features + self.latent_dim**0.5 * self.class_shift(chosen.to(z.device))
         return _full_precision(self.layers(self.unflatten(features)))
 
     def in_turn(self, count: int) -> Tensor | None:
@@ -207,13 +207,15 @@ def initialize(net: nn.Module, rng: torch.Generator) -> nn.Module:
     for module in sorted(net.modules(), key=lambda module: isinstance(module, nn.Embedding)):
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Embedding):
             if is_parametrized(module):  # spectral norm: the weight is computed from another, and from two vectors
-                module.parametrizations.weight.original.normal_(0.0, 0.02, generator=rng)
-                for vector in module.parametrizations.weight.buffers():
+                parametrized: Any = module.parametrizations
+                parametrized.weight.original.normal_(0.0, 0.02, generator=rng)
+                for vector in parametrized.weight.buffers():
                     vector.copy_(normalize(vector.normal_(generator=rng), dim=0))
             else:
                 module.weight.normal_(0.0, 0.02, generator=rng)
-            if getattr(module, "bias", None) is not None:
-                module.bias.zero_()
+            bias = getattr(module, "bias", None)
+            if bias is not None:
+                bias.zero_()
         elif isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
     return net

@@ -18,6 +18,7 @@ name it with ``--objectives FILE``.
 import runpy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -67,8 +68,9 @@ class WGAN:
 
     @torch.no_grad()
     def constrain(self, critic: nn.Module) -> None:
-        torch._foreach_clamp_min_(params := list(critic.parameters()), -self.clip)
-        torch._foreach_clamp_max_(params, self.clip)
+        weights: list[Tensor] = list(critic.parameters())
+        torch._foreach_clamp_min_(weights, -self.clip)
+        torch._foreach_clamp_max_(weights, self.clip)
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class GANGP:
         pass
 
 
-METHODS: dict[str, type] = {
+METHODS: dict[str, Any] = {
     "gan": GAN,
     "wgan": WGAN,
     "wgan-gp": WGANGP,

@@ -78,20 +78,20 @@ class Progress:
         return {"generator_steps": steps, "images_seen": images, "seconds": seconds}
 
 
-def train(config: RunConfig, directory: Path, data: Splits | None = None) -> Iterator[dict[str, Any]]:
+def train(
+    config: RunConfig, directory: Path, data: Splits | None = None, *, patience: float = record.PATIENCE
+) -> Iterator[dict[str, Any]]:
     """Train ``config`` in ``directory``, yielding each row of ``history.csv`` as it is written, then score the run.
 
-    ``data``: the images, if they have been loaded already. A finished run yields nothing; an interrupted one goes on
-    from its checkpoint. A non-finite loss ends the run with status "diverged" and keeps everything up to there, which in
-    a study is a result. Raises DataError for data that cannot be had, DeviceError for a device that is not there,
-    ConfigError for a conditional run without labels, and RunError for a directory in use or of another run.
+    ``data``: the images, if they have been loaded already; ``patience``: seconds to wait for the directory. A finished
+    run yields nothing; an interrupted one goes on from its checkpoint. A non-finite loss ends the run with status
+    "diverged" and keeps everything up to there, which in a study is a result. Raises DataError for data that cannot be
+    had, DeviceError for a device that is not there, ConfigError for a conditional run without labels, and RunError for
+    a directory in use or of another run.
     """
     directory, device = Path(directory), machine.choose_device(config.device)
     data = data or load_splits(config.dataset, config.image_size, config.channels)
-    with (
-        record.hold(directory, "this run", record.PATIENCE),
-        record.outcome_recorded(directory, partial(explain, config)),
-    ):
+    with record.hold(directory, "this run", patience), record.outcome_recorded(directory, partial(explain, config)):
         if not record.begin(directory, config, summary(data.train, with_classes=config.conditional)):
             evaluation.score_if_due(config, directory, data, device)
             return
@@ -100,9 +100,9 @@ def train(config: RunConfig, directory: Path, data: Splits | None = None) -> Ite
         progress, monitor = Progress(), make_monitor(config, data, device)
         step_once = stepper(config, nets, feed, progress)
         write_event = event_writer(directory) if config.tensorboard else lambda row: None
-        saved = {"about": {"hash": config.hash(), "device": device.type, "bf16": nets.bf16}, "parts": stateful(nets)}
-        saved |= {"streams": feed.streams, "progress": progress}
-        if checkpoint.load_checkpoint(directory, device, **saved):
+        about = {"hash": config.hash(), "device": device.type, "bf16": nets.bf16}
+        saved = checkpoint.Contents(about, stateful(nets), feed.streams, progress)
+        if checkpoint.load_checkpoint(directory, saved, device):
             weights.save_generator(directory, nets.average)  # a kill may have come between the checkpoint and this file
         history.cut_history(directory, progress.generator_steps)
         host = machine.describe(device, nets.bf16)
@@ -145,7 +145,7 @@ def train(config: RunConfig, directory: Path, data: Splits | None = None) -> Ite
             if sample_now:
                 save_samples(config, directory, nets, step)
             if checkpoint_now:
-                checkpoint.save_checkpoint(directory, **saved)
+                checkpoint.save_checkpoint(directory, saved)
                 weights.save_generator(directory, nets.average)
             if row_now:
                 record.write_status(directory, "complete" if last else "running", **progress.clocks())
@@ -157,7 +157,7 @@ def train(config: RunConfig, directory: Path, data: Splits | None = None) -> Ite
 
 
 def update(nets: Nets, feed: Feed, indices: Tensor, average_weight: float | Tensor, sums: dict[str, Tensor]) -> None:
-    """One generator step: a critic step for each row of ``indices`` (n_critic, B), then the generator, then its average.
+    """One generator step: a critic step for each row of ``indices`` (n_critic, B), the generator, its moving average.
 
     Adds the losses to ``sums``, on the device. On a GPU this is captured and replayed as a CUDA graph, so nothing here
     may wait for the device or depend on how far training is.
@@ -204,10 +204,10 @@ def stepper(config: RunConfig, nets: Nets, feed: Feed, progress: Progress) -> Ca
     work, device = partial(update, nets, feed), feed.images.device
     advance = work
     if device.type == "cuda":
-        shape = (nets.objective.n_critic, config.batch_size)
-        advance = partial(
-            graphs.advance, graphs.to_capture(work, feed.streams, (nets.generator, nets.critic), shape, device)
-        )
+        indices = torch.zeros(nets.objective.n_critic, config.batch_size, dtype=torch.int64, device=device)
+        trained = (nets.generator, nets.critic)
+        capture = graphs.Capture(update=work, streams=feed.streams, nets=trained, indices=indices)
+        advance = partial(graphs.advance, capture)
 
     def step_once() -> None:
         set_learning_rates(config, nets, progress.generator_steps)
@@ -231,17 +231,20 @@ def prepare(config: RunConfig, images: Dataset, device: torch.device) -> tuple[N
 
     Raises ConfigError for a conditional run without labels.
     """
-    if config.conditional and images.labels is None:
+    labels = images.labels if config.conditional else None
+    if config.conditional and labels is None:
         raise ConfigError(
             f"conditional=True: the images of {config.dataset} have no labels; choose labelled data, or put each class "
             "into a sub-folder of its own"
         )
     num_classes = len(images.classes) if config.conditional else 0
     with torch.random.fork_rng(devices=[]):  # constructors draw weights that `initialize` replaces
-        generator, critic = (build(config.to_dict(), num_classes) for build in (generator_for, critic_for))
+        generator = generator_for(config.to_dict(), num_classes)
+        critic = critic_for(config.to_dict(), num_classes)
     initialize(generator, stream(config.seed, "generator"))
     initialize(critic, stream(config.seed, "critic"))
-    generator, critic = (net.to(device, memory_format=torch.channels_last) for net in (generator, critic))
+    generator.to(device).to(memory_format=torch.channels_last)
+    critic.to(device).to(memory_format=torch.channels_last)
     objective = METHODS[config.method]
     settings = {f.name: getattr(config, f.name) for f in fields(objective) if hasattr(config, f.name)}
     nets = Nets(
@@ -256,7 +259,7 @@ def prepare(config: RunConfig, images: Dataset, device: torch.device) -> tuple[N
     feed = Feed(
         seed=config.seed,
         images=images.images.to(device),
-        labels=images.labels.to(device) if config.conditional else None,
+        labels=None if labels is None else labels.to(device),
         streams={name: stream(config.seed, name, device) for name in ("latent", "interpolation", "flip")},
         horizontal_flip=config.horizontal_flip,
     )
@@ -272,7 +275,10 @@ def stateful(nets: Nets) -> dict[str, Any]:
 def make_optimizer(config: RunConfig, net: nn.Module, lr: float) -> torch.optim.Optimizer:
     parameters = list(net.parameters())
     on_gpu = parameters[0].is_cuda  # a CUDA graph reads the learning rate and the step count from the device
-    options = {"lr": torch.tensor(lr, device=parameters[0].device) if on_gpu else lr, "capturable": on_gpu}
+    options: dict[str, Any] = {
+        "lr": torch.tensor(lr, device=parameters[0].device) if on_gpu else lr,
+        "capturable": on_gpu,
+    }
     if config.optimizer == "adam":
         return torch.optim.Adam(parameters, betas=(config.beta1, config.beta2), fused=True, **options)
     return torch.optim.RMSprop(parameters, foreach=True, **options)  # torch: alpha 0.99, eps 1e-8, starts at 0
@@ -308,7 +314,7 @@ def next_indices(feed: Feed, images_seen: int, count: int) -> Tensor:
     pieces = []
     while count:
         epoch, offset = divmod(images_seen, len(feed.images))
-        if epoch != feed.epoch:
+        if feed.order is None or epoch != feed.epoch:
             order = torch.randperm(len(feed.images), generator=stream(feed.seed, f"order/{epoch}"))
             feed.order, feed.epoch = order.to(feed.images.device), epoch
         pieces.append(feed.order[offset : offset + count])
@@ -329,8 +335,12 @@ def real_images(feed: Feed, indices: Tensor) -> Tensor:
 @torch.no_grad()
 def move_average(average: nn.Module, net: nn.Module, weight: float | Tensor) -> None:
     """Move the weights of ``average`` towards those of ``net`` by ``weight``; BatchNorm buffers are copied."""
-    kept, latest = list(average.parameters()), list(net.parameters())
-    torch._foreach_lerp_(kept, latest, [weight] * len(kept) if isinstance(weight, Tensor) else weight)
+    kept: list[Tensor] = list(average.parameters())
+    latest: list[Tensor] = list(net.parameters())
+    if isinstance(weight, Tensor):  # a CUDA graph reads it from the device
+        torch._foreach_lerp_(kept, latest, [weight] * len(kept))
+    else:
+        torch._foreach_lerp_(kept, latest, weight)
     for mine, others in zip(average.buffers(), net.buffers(), strict=True):
         mine.copy_(others)
 

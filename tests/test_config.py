@@ -389,25 +389,3 @@ def test_only_the_names_in_also_are_let_pass():
 def test_a_bad_parameter_is_refused_like_any_other():
     with pytest.raises(ConfigError, match="seed='four'"):
         RunConfig.from_parameters(HARMLESS | {"seed": "four"})
-
-
-# fields that came after the first results
-
-
-def test_results_from_before_keep_their_hash_and_can_be_read():
-    recorded = sorted((Path(__file__).parent.parent / "results" / "first").glob("*/*/seed0/config.json"))
-    assert len(recorded) >= 3
-    for path in recorded:
-        content = json.loads(path.read_text())
-        older = {name: value for name, value in content["config"].items() if name not in LATER}
-        assert RunConfig.from_dict(older).hash() == content["hash"], path
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("extra_layers", 1), ("activation", "tanh"), ("generator_norm", "none"), ("one_sided_penalty", True)],
-)
-def test_a_later_field_counts_as_soon_as_it_is_set(name, value):
-    assert name in LATER
-    assert RunConfig(**{name: value}).hash() != RunConfig().hash()
-    assert RunConfig(**{name: FIELDS[name].metadata["default"]}).hash() == RunConfig().hash()

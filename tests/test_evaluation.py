@@ -13,7 +13,8 @@ from gancompare import train
 from gancompare.__main__ import main
 from gancompare.base.streams import stream
 from gancompare.config import RunConfig
-from gancompare.data.datasets import DataError, load_dataset
+from gancompare.data.datasets import load_dataset
+from gancompare.data.errors import DataError
 from gancompare.models import Generator
 from gancompare.runs import layout, reading, record, weights
 from gancompare.scoring import evaluation, features, metrics
@@ -174,7 +175,10 @@ def test_evaluate_scores_a_run_like_the_run_itself(scored, many_images, tmp_path
 
 def test_evaluate_scores_any_images_and_catches_copies(many_images, tmp_path, capsys):
     data = load_dataset(many_images, 28, 1)
-    for name, images in {"copies": data.images[:150], "fresh": load_dataset(many_images, 28, 1, "test").images}.items():
+    for name, images in {
+        "copies": data.images[:150],
+        "fresh": load_dataset(many_images, 28, 1, split="test").images,
+    }.items():
         (tmp_path / name).mkdir()
         for i, image in enumerate(images):
             Image.fromarray(image[0].numpy()).save(tmp_path / name / f"{i}.png")

@@ -14,7 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
-from gancompare.data.datasets import BUILT_IN, DataError, dataset_slug, load_dataset
+from gancompare.data.datasets import BUILT_IN, dataset_slug, load_dataset
+from gancompare.data.errors import DataError
 from gancompare.scoring import features, pretrained
 from gancompare.scoring.features import (
     EXTRACTORS,

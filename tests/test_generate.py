@@ -14,7 +14,7 @@ import gancompare
 from gancompare.__main__ import main
 from gancompare.base.streams import fixed_latents, stream
 from gancompare.config import RunConfig
-from gancompare.data.images import open_images
+from gancompare.data.listing import open_images
 from gancompare.explore import generate
 from gancompare.models import Generator, initialize
 from gancompare.runs import layout, record, weights

@@ -14,11 +14,11 @@ import gancompare
 from gancompare import train
 from gancompare.config import FIELDS, RunConfig
 from gancompare.runs import layout, record, weights
+from gancompare.study import sweep
 from gancompare.study.run import execute as execute_run
-from gancompare.study.sweep import plan
 
 NOTEBOOKS = sorted((Path(gancompare.__file__).parent.parent / "notebooks").glob("*.ipynb"))
-WHERE = {"study", "results"}  # parameters that say where a run is kept, not what it is
+WHERE = {"study", "results", "objectives", "run"}  # parameters that say where things are, not what a run is
 TOY = {"methods", "trained_on", "seeds", "critic_steps", "width", "deep_steps"}
 OTHER = {"01_objectives": TOY}
 
@@ -129,6 +129,14 @@ def test_02_runs_with_its_defaults_but_for_the_length(tmp_path):
     assert record.read_config(directory)["config"]["dataset"] == "mnist5k"
 
 
+def test_02_trains_what_a_prepared_directory_says(image_folder, tmp_path):
+    config = RunConfig(dataset=str(image_folder), method="gan", profile="smoke", image_size=28, seed=3)
+    record.write_config(tmp_path / "run", config)
+    execute(NOTEBOOKS[1], tmp_path / "02.ipynb", run=str(tmp_path / "run"))
+    assert record.read_status(tmp_path / "run")["status"] == "complete"
+    assert record.planned(tmp_path / "run") == config
+
+
 def test_02_refuses_a_misspelled_parameter(tmp_path):
     with pytest.raises(papermill.PapermillExecutionError, match=r"generator_stepz.*did you mean 'generator_steps'"):
         execute(NOTEBOOKS[1], tmp_path / "02.ipynb", generator_stepz=1, results=str(tmp_path))
@@ -149,7 +157,7 @@ def sensitivity_notebook():
 
 def test_06_reads_a_sweep(image_folder, tmp_path):
     fields = {"profile": "smoke", "image_size": 28, "evaluate_every": 1}
-    cells = plan(str(image_folder), 1, 1, parts=("settings", "architectures"), **fields)
+    cells = sweep.plan(str(image_folder), 1, 1, parts=("settings", "architectures"), **fields)
     for cell in ("base", "clip-0.1", "one_sided_penalty-True", *(c for c in cells if c.startswith("architecture"))):
         for config in cells[cell]:
             list(train.train(config, layout.run_directory(tmp_path / "sweep", cell, config)))

@@ -10,9 +10,17 @@ import scipy.stats
 import torch
 from torch import nn
 
-from gancompare import objectives
 from gancompare.config import ConfigError, RunConfig
-from gancompare.objectives import METHODS, WGAN, WGANGP, gradient_penalty, interpolate, per_sample_norm
+from gancompare.objectives import (
+    METHODS,
+    WGAN,
+    WGANGP,
+    ObjectiveError,
+    gradient_penalty,
+    interpolate,
+    load_file,
+    per_sample_norm,
+)
 
 WASSERSTEIN = ("wgan", "wgan-gp")
 PENALISED = ("wgan-gp", "gan-gp")
@@ -94,7 +102,7 @@ def test_every_objective_has_the_same_shape(name):
 
     objective = METHODS[name]()
     assert arguments(objective.critic_loss) == ("critic", "real", "fake", "rng")
-    assert arguments(objective.generator_loss) == ("critic", "fake")
+    assert arguments(objective.generator_loss) == ("critic", "fake", "real", "rng")
     assert arguments(objective.constrain) == ("critic",)
     with pytest.raises(dataclasses.FrozenInstanceError):
         objective.n_critic = 2
@@ -124,7 +132,9 @@ def test_losses_at_zero_scores(name, critic_loss, generator_loss, rng):
     objective = METHODS[name]()
     parts = objective.critic_loss(FirstPixel(), zeros, zeros, rng)
     assert total({k: v for k, v in parts.items() if k != "penalty"}).item() == pytest.approx(critic_loss, abs=ROUNDING)
-    assert objective.generator_loss(FirstPixel(), zeros).item() == pytest.approx(generator_loss, abs=ROUNDING)
+    assert objective.generator_loss(FirstPixel(), zeros, zeros, rng).item() == pytest.approx(
+        generator_loss, abs=ROUNDING
+    )
 
 
 def minus_log_sigmoid(x):
@@ -145,7 +155,7 @@ def test_losses_are_the_published_means_over_scores(name, rng):
 
     objective, images = METHODS[name](), images_with_scores(fake)
     parts = objective.critic_loss(FirstPixel(), images_with_scores(real), images, rng)
-    loss = objective.generator_loss(FirstPixel(), images)
+    loss = objective.generator_loss(FirstPixel(), images, images_with_scores(real), rng)
     assert {key: value.item() for key, value in parts.items()} == pytest.approx(expected, abs=ROUNDING)
     assert loss.item() == pytest.approx(generator, abs=ROUNDING)
     assert all(value.shape == () for value in (*parts.values(), loss))
@@ -156,11 +166,11 @@ def sigmoid(x):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_generator_gradient_raises_every_fake_score(name):
+def test_generator_gradient_raises_every_fake_score(name, rng):
     """d loss / d score is −1 for Wasserstein, −σ(−f) non-saturating and −σ(f) saturating, over the batch size."""
     scores = np.array([-20.0, -1.0, 0.0, 3.0])
     fake = images_with_scores(scores).requires_grad_(True)
-    METHODS[name]().generator_loss(FirstPixel(), fake).backward()
+    METHODS[name]().generator_loss(FirstPixel(), fake, fake.detach(), rng).backward()
     expected = {"gan": -sigmoid(-scores), "gan-gp": -sigmoid(-scores), "gan-minimax": -sigmoid(scores)}
     got = fake.grad[:, 0, 0, 0].numpy() * len(scores)
     assert got == pytest.approx(expected.get(name, -np.ones(4)), abs=ROUNDING)
@@ -179,7 +189,7 @@ def test_linear_critic(name, channels, rng):
 
     assert total(parts).item() == pytest.approx((weight * (fake.mean(0) - real.mean(0))).sum().item(), abs=ROUNDING)
     expected = -(weight * fake.mean(0)).sum().item() - critic.bias.item()
-    assert objective.generator_loss(critic, fake).item() == pytest.approx(expected, abs=ROUNDING)
+    assert objective.generator_loss(critic, fake, real, rng).item() == pytest.approx(expected, abs=ROUNDING)
     assert (penalty is not None) == (name in PENALISED)
     if penalty is not None:
         norm = np.linalg.norm(weight.numpy())
@@ -332,7 +342,9 @@ def test_losses_do_not_depend_on_the_order_of_the_batch(name, rng):
 
     def values(real, fake, keys=("real", "fake", "penalty")):
         parts = objective.critic_loss(critic, real, fake, rng)
-        return [parts[key].item() for key in keys if key in parts] + [objective.generator_loss(critic, fake).item()]
+        return [parts[key].item() for key in keys if key in parts] + [
+            objective.generator_loss(critic, fake, real, rng).item()
+        ]
 
     # each of real and fake by itself; the penalty pairs them, but not where they are equal
     assert values(real[order], fake, ("real", "fake")) == pytest.approx(values(real, fake, ("real", "fake")), abs=1e-12)
@@ -490,7 +502,7 @@ class Hinge:
     def critic_loss(self, critic, real, fake, rng):
         return {"real": (1 - critic(real)).relu().mean(), "fake": (1 + critic(fake)).relu().mean()}
 
-    def generator_loss(self, critic, fake):
+    def generator_loss(self, critic, fake, real, rng):
         return -critic(fake).mean()
 
     def constrain(self, critic):
@@ -507,18 +519,61 @@ def test_a_method_of_ones_own_needs_no_more_than_a_row_in_methods(recipe, monkey
     assert RunConfig.from_json(config.to_json()) == config
 
 
-@pytest.mark.parametrize(("alone", "passes"), [(True, 1), (False, 2), (None, 2)])
-def test_real_and_fake_share_a_pass_only_where_the_critic_allows_it(alone, passes):
+@pytest.mark.parametrize("name", METHODS)
+def test_real_and_fake_are_scored_in_batches_of_their_own(name, rng):
     class Counting(torch.nn.Module):
         def forward(self, images):
             calls.append(len(images))
             return images.flatten(1).sum(dim=1)
 
-    calls, critic = [], Counting()
-    if alone is not None:
-        critic.scores_each_alone = alone
-    real, fake = torch.rand(3, 1, 2, 2), torch.rand(5, 1, 2, 2)
-    on_real, on_fake = objectives.scores(critic, real, fake)
-    assert torch.equal(on_real, real.sum(dim=(1, 2, 3)))
-    assert torch.equal(on_fake, fake.sum(dim=(1, 2, 3)))
-    assert len(calls) == passes
+    calls = []
+    METHODS[name]().critic_loss(Counting(), torch.rand(3, 1, 2, 2), torch.rand(3, 1, 2, 2), rng)
+    assert calls == [3] * (3 if name in PENALISED else 2)
+
+
+LSGAN = """
+from dataclasses import dataclass
+from gancompare.objectives import METHODS
+
+@dataclass(frozen=True)
+class LSGAN:
+    n_critic: int = 1
+    wasserstein = False
+    def critic_loss(self, critic, real, fake, rng):
+        return {"real": (critic(real) - 1).square().mean(), "fake": critic(fake).square().mean()}
+    def generator_loss(self, critic, fake, real, rng):
+        return (critic(fake) - 1).square().mean()
+    def constrain(self, critic):
+        pass
+
+METHODS["lsgan"] = LSGAN
+"""
+
+
+@pytest.fixture
+def methods_as_they_were():
+    before = dict(METHODS)
+    yield
+    METHODS.clear()
+    METHODS.update(before)
+
+
+@pytest.mark.usefixtures("methods_as_they_were")
+def test_a_file_of_objectives_adds_its_methods(tmp_path):
+    (tmp_path / "mine.py").write_text(LSGAN)
+    assert load_file(tmp_path / "mine.py") == ["lsgan"]
+    assert RunConfig(method="lsgan").n_critic == 1
+    assert load_file(str(tmp_path / "mine.py")) == ["lsgan"]  # again: it is replaced
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "FileNotFoundError"), ("1 / 0", "ZeroDivisionError"), ("x = 1", "adds none: it should end in METHODS")],
+)
+def test_a_file_that_adds_no_objective_is_named(tmp_path, content, message):
+    path = tmp_path / "mine.py"
+    if content:
+        path.write_text(content)
+    with pytest.raises(ObjectiveError, match=message) as error:
+        load_file(path)
+    assert str(path) in str(error.value)

@@ -30,9 +30,14 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_bf16(precision: str, device: torch.device) -> bool:
-    """Whether to autocast to bf16: as asked, or under ``auto`` where the hardware computes in it."""
+    """Whether to autocast to bf16: as asked, or under ``auto`` where the hardware computes in it.
+
+    $GANCOMPARE_BF16, 0 or 1, decides in place of the hardware.
+    """
     if precision != "auto":
         return precision == "bf16"
+    if os.environ.get("GANCOMPARE_BF16") in ("0", "1"):
+        return os.environ["GANCOMPARE_BF16"] == "1"
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     # Elsewhere bf16 is emulated and slower than float32. The queries are torch-internal, hence the guard.

@@ -1,16 +1,17 @@
 """One generator step on a GPU as one CUDA graph: captured once, then replayed with a single launch.
 
-Small nets keep a GPU waiting for launches: an iteration is hundreds of short kernels. A graph replays them as they were
-recorded, so whatever differs from one iteration to the next is read from tensors that are filled before a replay: which
-real images, the learning rates (in the optimisers), the weight of the moving average. Random numbers come from streams
-that are registered with the graph, which moves them on as eager code would. Where capture is not possible the same
-function runs eagerly, and one line says why.
+Small nets keep a GPU waiting for launches: a step is hundreds of short kernels. A graph replays them as they were
+recorded, so whatever differs from one step to the next is read from tensors that are filled before a replay: which real
+images, the learning rates (in the optimisers), the weight of the moving average. Random numbers come from streams that
+are registered with the graph, which moves them on as eager code would. Where capture is not possible the same function
+runs eagerly, and one line says why.
 """
 
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,67 +19,75 @@ from torch import Tensor, nn
 EAGER_STEPS = 3  # before the capture: libraries choose kernels, optimisers make their state; training steps like others
 
 
-@dataclass
+class Recorded(NamedTuple):
+    """A captured step."""
+
+    graph: "torch.cuda.CUDAGraph"
+    losses: dict[str, Tensor]  # of the step, rewritten by each replay
+
+
+@dataclass(kw_only=True)
 class Capture:
-    """An iteration that is to be captured, and the graph once it has been."""
+    """A step that ``advance`` captures after ``eager_left`` further ones, and replays from then on.
 
-    # (indices, weight of the moving average, sums): all device work of an iteration, adding its losses to sums
+    ``update(indices, average_weight, sums)`` is all device work of a step, and adds its losses to ``sums``. It draws
+    from ``streams`` alone and differentiates ``nets`` alone.
+    """
+
     update: Callable[[Tensor, Tensor, dict[str, Tensor]], None]
-    streams: dict[str, torch.Generator]  # all that `update` draws from
-    nets: Sequence[nn.Module]  # all that `update` differentiates
-    indices: Tensor  # int64 (critic steps, batch size), of real images
-    average_weight: Tensor  # ()
+    streams: dict[str, torch.Generator]
+    nets: Sequence[nn.Module]
+    indices: Tensor  # int64 (critic steps, batch size), of real images; filled before every step
+    average_weight: Tensor = field(init=False)  # (), of the moving average; filled before every step
+    side: "torch.cuda.Stream | None" = field(init=False)  # for warm-up and capture, which the default stream cannot do
     eager_left: int = EAGER_STEPS
-    refused: str = ""  # why it is not captured
-    told: set[str] = field(default_factory=set)
-    side: "torch.cuda.Stream | None" = None  # where warm-up and capture run; a graph cannot be captured on the default
-    graph: "torch.cuda.CUDAGraph | None" = None
-    found: dict[str, Tensor] = field(default_factory=dict)  # an iteration's losses, rewritten by each replay
+    refused: str = ""  # why the step is not captured
+    recorded: Recorded | None = None
+    notes: set[str] = field(default_factory=set)  # what has been printed
 
-
-def to_capture(update, streams, nets, shape: tuple[int, int], device: torch.device) -> Capture:
-    """A Capture with buffers for indices of ``shape``; on a CPU it stays eager."""
-    indices, weight = torch.zeros(shape, dtype=torch.int64, device=device), torch.zeros((), device=device)
-    cuda = device.type == "cuda"
-    side, refused = (torch.cuda.Stream(device), "") if cuda else (None, "there are no CUDA graphs on a CPU")
-    return Capture(update, streams, nets, indices, weight, side=side, refused=refused)
+    def __post_init__(self) -> None:
+        device = self.indices.device
+        self.average_weight = torch.zeros((), device=device)
+        self.side = torch.cuda.Stream(device) if device.type == "cuda" else None
+        if self.side is None:
+            self.refused = "there are no CUDA graphs on a CPU"
 
 
 def advance(capture: Capture, indices: Tensor, average_weight: float, sums: dict[str, Tensor]) -> None:
-    """One iteration, replayed where that is possible; its losses are added to ``sums``, on the device."""
+    """One generator step, replayed where that is possible; its losses are added to ``sums``, on the device."""
+    capture.average_weight.fill_(average_weight)
     if indices.shape != capture.indices.shape:
         many, few = len(indices), len(capture.indices)
-        tell(capture, f"{many} critic steps per generator step run eagerly; the CUDA graph is for {few}")
-        capture.average_weight.fill_(average_weight)
+        note_once(capture, f"{many} critic steps per generator step run eagerly; the CUDA graph is for {few}")
         capture.update(indices, capture.average_weight, sums)
         return
     capture.indices.copy_(indices)
-    capture.average_weight.fill_(average_weight)
-    if not (capture.refused or capture.graph or capture.eager_left):
+    if not (capture.refused or capture.recorded or capture.eager_left):
         record(capture)
-    if capture.graph:
-        capture.graph.replay()
-        add(sums, capture.found)
+    if capture.recorded:
+        capture.recorded.graph.replay()
+        add_losses(sums, capture.recorded.losses)
     elif capture.refused:
-        tell(capture, f"training step by step, without a CUDA graph: {capture.refused}")
+        note_once(capture, f"training step by step, without a CUDA graph: {capture.refused}")
         capture.update(capture.indices, capture.average_weight, sums)
     else:
         warm_up(capture, sums)
 
 
 def warm_up(capture: Capture, sums: dict[str, Tensor]) -> None:
-    """An eager iteration on the stream of the capture. The last one refuses an iteration that waits for the device.
+    """An eager step on the stream of the capture. The last one refuses a step that waits for the device.
 
     To be refused before the capture is cheaper than after: a capture that fails leaves its random streams unusable.
     """
     capture.eager_left -= 1
     current = torch.cuda.current_stream()
     capture.side.wait_stream(current)
-    with torch.cuda.stream(capture.side), waits() if capture.eager_left == 0 else contextlib.nullcontext([]) as seen:
+    watched = waits() if capture.eager_left == 0 else contextlib.nullcontext([])
+    with torch.cuda.stream(capture.side), watched as seen:
         capture.update(capture.indices, capture.average_weight, sums)
     current.wait_stream(capture.side)
     if seen:
-        capture.refused = f"the iteration waits for the device {len(seen)} times (an .item() in the objective?)"
+        capture.refused = f"a step waits for the device {len(seen)} times (an .item() in the objective?)"
 
 
 @contextlib.contextmanager
@@ -97,37 +106,39 @@ def waits() -> Iterator[list[str]]:
 
 
 def record(capture: Capture) -> None:
-    """Capture an iteration, which runs nothing; or note why that failed, and leave everything as it was."""
+    """Capture a step, which runs nothing; or note why that failed, and leave everything as it was."""
     before = {name: rng.get_state() for name, rng in capture.streams.items()}
-    graph, found = torch.cuda.CUDAGraph(), {}
+    graph, losses = torch.cuda.CUDAGraph(), {}
     try:
         for rng in capture.streams.values():
             graph.register_generator_state(rng)
         # the outer context restores the stream if the inner one fails on its way out
         with torch.cuda.stream(capture.side), torch.cuda.graph(graph, stream=capture.side):
-            capture.update(capture.indices, capture.average_weight, found)
-    except Exception as error:  # what an objective of the user's may raise, or CUDA of what it did
-        capture.refused = f"capturing it failed ({type(error).__name__}: {(str(error).splitlines() or [''])[0]})"
-        for name, state in before.items():  # the old ones believe that they are still being captured
+            capture.update(capture.indices, capture.average_weight, losses)
+    except Exception as error:  # whatever a user's objective raises, or CUDA because of it
+        reason = (str(error).splitlines() or [""])[0]
+        capture.refused = f"capturing a step failed ({type(error).__name__}: {reason})"
+        for name, state in before.items():  # the old ones still count as being captured
             capture.streams[name] = torch.Generator(capture.indices.device)
             capture.streams[name].set_state(state)
         for net in capture.nets:
             net.requires_grad_(True)
             net.zero_grad()
     else:
-        capture.graph, capture.found = graph, found
+        capture.recorded = Recorded(graph, losses)
 
 
-def add(sums: dict[str, Tensor], found: dict[str, Tensor]) -> None:
-    """Add ``found`` to ``sums`` by name, in new tensors, as the next replay rewrites those of ``found``."""
-    if sums.keys() == found.keys():
-        sums.update(zip(found, torch._foreach_add([sums[name] for name in found], list(found.values())), strict=True))
+def add_losses(sums: dict[str, Tensor], losses: dict[str, Tensor]) -> None:
+    """Add ``losses`` to ``sums`` by name, in new tensors, because the next replay rewrites those of ``losses``."""
+    if sums.keys() == losses.keys():
+        added = torch._foreach_add([sums[name] for name in losses], list(losses.values()))
+        sums.update(zip(losses, added, strict=True))
     else:
-        for name, value in found.items():
+        for name, value in losses.items():
             sums[name] = sums[name] + value if name in sums else value.clone()
 
 
-def tell(capture: Capture, line: str) -> None:
-    if line not in capture.told:
-        capture.told.add(line)
-        print(f"note: {line}", flush=True)
+def note_once(capture: Capture, text: str) -> None:
+    if text not in capture.notes:
+        capture.notes.add(text)
+        print(f"note: {text}", flush=True)

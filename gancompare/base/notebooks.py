@@ -7,10 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import gancompare
 from gancompare.base.errors import UserError
 
-NOTEBOOKS = Path(gancompare.__file__).resolve().parent.parent / "notebooks"
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 START_SECONDS = 180  # for a kernel to answer; a busy machine takes its time
 
 

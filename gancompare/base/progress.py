@@ -1,5 +1,6 @@
 """One progress style everywhere: tqdm's bar in a terminal, its line once in a while in a log or a notebook."""
 
+import io
 import sys
 
 from tqdm import tqdm
@@ -8,10 +9,14 @@ EVERY = 5.0  # seconds between the lines of a log
 
 
 class _Lines(tqdm):
-    """A bar that is printed as whole lines, as a log keeps every character that it is sent."""
+    """A bar that is printed as whole lines, each once, as a log keeps every character that it is sent."""
+
+    shown: int | None = None
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:
-        print(msg or str(self), flush=True)
+        if self.n != self.shown:
+            self.shown = self.n
+            print(str(self), flush=True)
         return True
 
 
@@ -20,7 +25,10 @@ def progress_bar(total: int | None, label: str, unit: str = "it", initial: int =
 
     To be closed, or used in a ``with`` block. It prints to standard output.
     """
-    look = {"total": total, "desc": label, "unit": f" {unit}", "initial": initial, "file": sys.stdout}
+    look = {"total": total, "desc": label, "unit": f" {unit}", "initial": initial}
     if sys.stdout.isatty():
-        return tqdm(**look)
-    return _Lines(**look, mininterval=EVERY, maxinterval=EVERY, miniters=1, ascii=True, ncols=110, delay=1e-9)
+        return tqdm(**look, file=sys.stdout)
+    often = {"mininterval": EVERY, "maxinterval": EVERY, "miniters": 1, "delay": 1e-9}
+    return _Lines(
+        **look, **often, ascii=True, ncols=110, file=io.StringIO()
+    )  # what display does not print is for a bar

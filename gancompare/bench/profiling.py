@@ -1,48 +1,90 @@
 """What a generator step costs: operations, against what the device can do at most, memory, the time of each part."""
 
 import contextlib
-import statistics
+import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
 import torch
-from torch import Tensor
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from gancompare import objectives, train
 from gancompare.base import device as machine
+from gancompare.base.device import synchronize
 from gancompare.config import RunConfig
-from gancompare.train import Training, iteration, prepare
+from gancompare.data.datasets import Dataset
+from gancompare.train import prepare, update
 
-PARTS = ("data", "critic", "penalty", "generator", "optimizer", "logging")
+# The labels of ``train.update`` and of the penalty, as column names. In tables made before these labels existed the
+# backward passes count as "critic", and as "generator" the whole generator step.
+PARTS = (
+    "data",
+    "generator",
+    "critic",
+    "penalty",
+    "critic_backward",
+    "generator_backward",
+    "optimizer",
+    "logging",
+)
 
 
-def synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def eager_step(config: RunConfig, images: Dataset) -> Callable[[], None]:
+    """A function that makes one generator step of a fresh run on ``images``, always eagerly and without classes."""
+    config, device = replace(config, conditional=False), machine.choose_device(config.device)
+    nets, feed = prepare(config, images, device)
+    indices = torch.arange(config.n_critic * config.batch_size, device=device) % len(feed.images)
+    return partial(update, nets, feed, indices.view(config.n_critic, -1), 1 - config.ema_decay, {})
 
 
-def flops(config: RunConfig, images: Tensor) -> int:
+def flops(config: RunConfig, images: Dataset) -> int:
     """Floating-point operations of one generator step of ours with its critic steps: matmuls and convolutions, forward
     and backward, the penalty's second derivative among them; a multiply-add counts 2. Counted, not computed.
     """
-    state = eager(config, images)
+    step = eager_step(config, images)
     counter = FlopCounterMode(display=False)
     # Counts by module come from hooks that torch.autograd.grad, in a penalty, refuses; the total needs none.
     counter.mod_tracker = contextlib.nullcontext()
     counter.mod_tracker.parents = {"Global"}
     with counter:
-        iteration(state, {})
+        step()
     return counter.get_total_flops()
 
 
-def matmul_ceiling(device: torch.device, bf16: bool, sizes: tuple[int, ...] = (), repeats: int = 5) -> float:
+def shares(config: RunConfig, images: Dataset, steps: int = 2) -> dict[str, float]:
+    """Share of a generator step's time by part (``PARTS``), summing to 1, from the labels in the code that trains.
+
+    Each part has its own time: the penalty is labelled within the critic's loss and counts there alone. It covers the
+    forward pass and the first derivative; its second derivative is a part of the critic's backward pass, since one
+    backward pass serves the whole loss. The generator's forward pass counts as generator also where it makes fakes for
+    the critic. Optimizer: the updates, the constraint and the moving average. Logging: the sums of the losses. Time
+    between the parts is left out. On a CPU the time is the processor's; on a GPU it is that of the kernels.
+    """
+    step, device = eager_step(config, images), machine.choose_device(config.device)
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler notes its start and stop on stderr
+    step()  # warms up
+    on_gpu = device.type == "cuda"
+    activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA] if on_gpu else [ProfilerActivity.CPU]
+    # The profiler relates what a thread launches to the labels of that thread, and on a GPU backward has its own.
+    with torch.autograd.set_multithreading_enabled(False), profile(activities=activities) as seen:
+        for _ in range(steps):
+            step()
+        synchronize(device)
+    labels = {part: part.replace("_", " ") for part in PARTS}
+    events = [event for event in seen.key_averages() if event.device_type == DeviceType.CPU]  # their kernels included
+    time_of = {event.key: event.device_time_total if on_gpu else event.cpu_time_total for event in events}
+    spent = {part: time_of.get(label, 0.0) for part, label in labels.items()}
+    spent["critic"] -= spent["penalty"]
+    total = sum(spent.values())
+    return {part: value / total for part, value in spent.items()}
+
+
+def matmul_ceiling(device: torch.device, bf16: bool, *, sizes: tuple[int, ...] = (), repeats: int = 5) -> float:
     """Operations per second of the fastest of some square matmuls in the precision of training.
 
     In float32 on a GPU they may use TF32, as convolutions do.
@@ -67,132 +109,43 @@ def matmul_ceiling(device: torch.device, bf16: bool, sizes: tuple[int, ...] = ()
     return best
 
 
+@dataclass
+class Memory:
+    bytes: int = 0
+    kind: str = ""  # what the bytes are of
+
+
 @contextlib.contextmanager
-def peak_memory(device: torch.device) -> Iterator[dict[str, Any]]:
-    """``bytes`` that the work within takes at its peak beyond what was in use before, and ``of`` what; filled at exit.
+def peak_memory(device: torch.device) -> Iterator[Memory]:
+    """What the work within takes at its peak beyond what was in use before; filled in when the block ends.
 
     On a GPU: what torch allocated there. On Linux: resident memory of the process, whose high-water mark is reset
     first. Elsewhere that mark cannot be reset, so work that needs less than earlier work shows 0.
     """
-    used: dict[str, Any] = {}
+    used = Memory()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         yield used
-        used |= {"bytes": torch.cuda.max_memory_allocated(device) - before, "of": "allocated on the GPU (torch.cuda)"}
+        used.bytes, used.kind = torch.cuda.max_memory_allocated(device) - before, "allocated on the GPU (torch.cuda)"
         return
     try:
         Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark VmHWM to VmRSS
-        mark, before, of = (lambda: status_bytes("VmHWM")), status_bytes("VmRSS"), "resident growth (VmHWM)"
+        mark, before, used.kind = partial(status_bytes, "VmHWM"), status_bytes("VmRSS"), "resident growth (VmHWM)"
     except (OSError, StopIteration):
-        mark, before, of = high_water, high_water(), "resident growth (ru_maxrss)"
+        mark, before, used.kind = high_water, high_water(), "resident growth (ru_maxrss)"
     yield used
-    used |= {"bytes": max(0, mark() - before), "of": of}
+    used.bytes = max(0, mark() - before)
 
 
 def status_bytes(name: str) -> int:
+    """An entry of this process's status under Linux, such as VmRSS, in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def high_water() -> int:
+    """The most bytes that this process has had resident so far."""
     import resource  # not on Windows
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-@dataclass
-class Laps:
-    """A stopwatch with one hand: at any time exactly one part is running."""
-
-    device: torch.device
-    spent: Counter = field(default_factory=Counter)
-    part: str = "critic"
-    since: float = 0.0
-
-    def switch(self, part: str) -> str:
-        """Let ``part`` run from now on; returns the one that ran."""
-        synchronize(self.device)
-        now, before = time.perf_counter(), self.part
-        self.spent[before] += now - self.since
-        self.part, self.since = part, now
-        return before
-
-    def timed(self, part: str, function: Callable) -> Callable:
-        """``function``, with its time given to ``part`` and not to the part that called it."""
-
-        def run(*arguments, **named):
-            before = self.switch(part)
-            try:
-                return function(*arguments, **named)
-            finally:
-                self.switch(before)
-
-        return run
-
-
-def shares(config: RunConfig, images: Tensor, steps: int = 2) -> dict[str, float]:
-    """Share of an iteration's time by part, from timers around the functions that ``train.iteration`` calls.
-
-    The generator's forward pass counts as generator also where it makes fakes for the critic. The penalty is the
-    difference to critic steps whose penalty is replaced by a zero, since one backward pass serves the whole loss.
-    Optimizer: zero_grad, step, clipping and the moving average. Logging: the sums of the losses, and reading them every
-    ``log_every`` steps. On a GPU the parts run eagerly here, each waited for.
-    """
-    full = parts_ms(config, images, steps, with_penalty=True)
-    penalty = 0.0
-    if hasattr(objectives.METHODS[config.method], "penalty_weight"):
-        penalty = max(0.0, full["critic"] - parts_ms(config, images, steps, with_penalty=False)["critic"])
-    full["critic"] -= penalty
-    full["penalty"] = penalty
-    total = sum(full.values())
-    return {part: full[part] / total for part in PARTS}
-
-
-def parts_ms(config: RunConfig, images: Tensor, steps: int, with_penalty: bool) -> Counter:
-    """Median milliseconds per generator step by part; see ``shares``."""
-    state, sums, laps = eager(config, images), {}, Laps(machine.choose_device(config.device))
-    inside = {
-        "data": [(train, "next_indices"), (train, "real_images")],
-        "generator": [(train, "generator_step"), (state.generator, "forward")],
-        "optimizer": [
-            *((optimizer, name) for optimizer in optimizers(state) for name in ("zero_grad", "step")),
-            *((train, name) for name in ("set_learning_rates", "update_average")),
-        ],
-        "logging": [(train, "accumulate"), (train, "averages")],
-    }
-    rounds: list[Counter] = []
-    with contextlib.ExitStack() as patches:
-        for part, places in inside.items():
-            for owner, name in places:
-                timed = laps.timed(part, getattr(owner, name))
-                patches.enter_context(mock.patch.object(owner, name, timed))
-        constrain = laps.timed("optimizer", type(state.objective).constrain)
-        patches.enter_context(mock.patch.object(type(state.objective), "constrain", constrain))
-        if not with_penalty:
-            zero = lambda *_: torch.zeros((), device=state.device)  # noqa: E731
-            patches.enter_context(mock.patch.object(objectives, "gradient_penalty", zero))
-        for _ in range(1 + steps):
-            laps.spent.clear()
-            laps.switch("critic")
-            laps.spent.clear()
-            iteration(state, sums)
-            laps.switch("critic")
-            rounds.append(laps.spent.copy())
-        laps.spent.clear()
-        train.averages(sums, state.objective)
-        reading = laps.spent["logging"] / config.log_every
-    median = {part: 1000 * statistics.median(r[part] for r in rounds[1:]) for part in PARTS}  # the first warms up
-    median["logging"] += 1000 * reading
-    return Counter(median)
-
-
-def optimizers(state: Training) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
-    return state.critic_optimizer, state.generator_optimizer
-
-
-def eager(config: RunConfig, images: Tensor) -> Training:
-    """A fresh state whose iterations are not captured, so that what happens within them can be seen."""
-    state = prepare(replace(config, conditional=False), images)
-    state.capture = None
-    return state

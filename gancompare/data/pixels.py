@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gancompare.data.images import DataError
+from gancompare.data.errors import DataError
 
 
 def to_unit_range(images: Tensor) -> Tensor:

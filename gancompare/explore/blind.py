@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gancompare.base.files import sync, write_atomically
 from gancompare.base.streams import fixed_latents, stream
-from gancompare.data.datasets import DataError
+from gancompare.data.errors import DataError
 from gancompare.explore import generate
 from gancompare.explore.widgets import Picture, find_finished, images_of, runs_of
 from gancompare.runs import layout

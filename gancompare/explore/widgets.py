@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from gancompare import arms
 from gancompare.base.files import write_atomically
 from gancompare.base.streams import fixed_latents
-from gancompare.data.datasets import DataError, Dataset, dataset_slug, describe_datasets, load_dataset
+from gancompare.data.datasets import Dataset, dataset_slug, describe_datasets, load_dataset
+from gancompare.data.errors import DataError
 from gancompare.explore import generate
 from gancompare.explore.latents import principal_directions, slerp
 from gancompare.runs import grids, layout, record, weights
@@ -194,11 +195,11 @@ def images_of(directory: Path, split: str) -> Dataset:
     content = record.read_config(directory)
     config = content["config"]
     for row in describe_datasets():
-        if row["name"] == config["dataset"] and not row["found"]:
-            raise DataError(f"the images of {row['name']} are not at hand: {row['hint']}")
+        if row.name == config["dataset"] and not row.available:
+            raise DataError(f"the images of {row.name} are not at hand: {row.hint}")
     asked = config["dataset"], config["image_size"], config["channels"]
-    dataset = load_dataset(*asked, split)
-    trained_on = dataset if split == "train" else load_dataset(*asked, "train")
+    dataset = load_dataset(*asked, split=split)
+    trained_on = dataset if split == "train" else load_dataset(*asked)
     if trained_on.fingerprint != content["data"]["fingerprint"]:
         raise DataError(f"the images at {trained_on.source} are not those that {directory} was trained on")
     return dataset

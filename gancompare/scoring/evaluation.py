@@ -20,7 +20,8 @@ from torchvision.utils import make_grid
 
 from gancompare.base.files import atomic_path, write_atomically
 from gancompare.config import RunConfig
-from gancompare.data.datasets import MODES, DataError, Dataset, Splits, load_dataset, load_splits
+from gancompare.data.datasets import MODES, Dataset, Splits, load_dataset, load_splits
+from gancompare.data.errors import DataError
 from gancompare.runs import grids, layout, reading, record, weights
 from gancompare.scoring import metrics
 from gancompare.scoring.features import (

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate, pad
 
 from gancompare.base.files import atomic_path
-from gancompare.data.datasets import Dataset, Splits, cache_directory
+from gancompare.data.cache import cache_directory
+from gancompare.data.datasets import Dataset, Splits
 from gancompare.recipes import DATASETS, EXTRACTORS
 from gancompare.scoring.pretrained import ALTERNATIVES, FeatureError, efficientnet_lite0, inception
 

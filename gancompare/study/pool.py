@@ -124,12 +124,17 @@ def already(job: Job, data: Splits, notebook: bool) -> Outcome | None:
     return Outcome(job.config, job.directory, "skipped")
 
 
-def automatic_jobs(count: int, gpus: int = 0, per_gpu: int = 1) -> int:
-    """How many runs at a time: one per GPU; else one per core, since small nets gain little from a second thread."""
+def automatic_jobs(
+    count: int, gpus: int = 0, *, per_gpu: int = 1, cores: int | None = None, memory: int | None = None
+) -> int:
+    """How many runs at a time: ``per_gpu`` per GPU; else one per core, as small nets gain little from a second thread.
+
+    ``cores`` and ``memory`` (bytes): by default what this process may use.
+    """
     if gpus:
         return max(1, min(count, gpus * per_gpu))
-    memory = available_memory() or 8 * 2**30
-    return max(1, min(count, usable_cores(), memory // BYTES_PER_JOB))
+    memory = memory or available_memory() or 8 * 2**30
+    return max(1, min(count, cores or usable_cores(), memory // BYTES_PER_JOB))
 
 
 # ---- processes -------------------------------------------------------------------------------------------------------
@@ -200,7 +205,7 @@ def visible_gpu(index: int) -> str:
 
 
 def progress(run: Running) -> str:
-    """Where a run under way is; its speed is measured from the first step seen, so that a resume does not flatter it."""
+    """Where a run under way is; speed is measured from the first step seen, so that a resume does not flatter it."""
     with contextlib.suppress(RunError):
         status = record.read_status(run.job.directory)
         step, now, total = status["generator_steps"], time.monotonic(), run.job.config.generator_steps

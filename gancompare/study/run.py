@@ -27,7 +27,7 @@ class Outcome:
 def execute(directory: Path, *, notebook: bool = True, objectives: str | None = None) -> Outcome:
     """Train the run whose config stands in ``directory``, through papermill and ``02_train.ipynb`` or in this process.
 
-    ``objectives``: a file of objectives that the kernel loads as well. Raises RunError if the directory is in use or its
+    ``objectives``: a file of objectives that the kernel loads too. Raises RunError if the directory is in use or its
     config cannot be read, and RunFailed for a run that was begun and could not go on; without a notebook also what
     ``train`` raises.
     """

@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from gancompare.base.device import usable_cores
+from gancompare.bench.workers import best_jobs, workers
+
+
+@pytest.mark.slow
+def test_a_timed_process_that_dies_is_reported(smoke):
+    with workers(["ours"], smoke(method="gan"), threads=1) as (worker,):
+        worker.ask("steps", 1)
+        assert worker.answer().steps == 1
+        worker.process.kill()
+        with pytest.raises(RuntimeError, match="exit code -9"):
+            worker.answer()
+
+
+@pytest.mark.slow
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_a_gpu_only_our_loop_replays_a_graph(smoke):
+    with workers(["textbook", "ours"], smoke(device="cuda"), threads=1) as started:
+        assert [worker.warm_up.cuda_graph for worker in started] == [False, True]
+
+
+def test_best_jobs_takes_the_fastest_and_remembers_it(smoke, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GANCOMPARE_CACHE", str(tmp_path))
+    asked = []
+
+    def measure(config, jobs, threads, seconds):
+        asked.append((config.method, jobs, threads))
+        if jobs == 6:
+            raise RuntimeError("killed")
+        return {1: 2.0, 2: 3.0, 4: 2.5}[jobs]
+
+    configs = [smoke(method=method, seed=seed) for method in ("gan", "wgan-gp") for seed in range(3)]
+    assert best_jobs(configs, most=6, measure=measure) == 2
+    assert asked == [("wgan-gp", jobs, max(1, usable_cores() // jobs)) for jobs in (1, 2, 4, 6)]
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert best_jobs(configs, most=6, measure=measure) == 2
+    assert len(asked) == 4
