@@ -14,7 +14,8 @@ from gancompare import arms
 from gancompare.explore.elements import Picture, with_twin
 from gancompare.explore.films import gif
 from gancompare.explore.pictures import jpeg
-from gancompare.toys.figures import bare, draw_data, panels
+from gancompare.report.style import panels
+from gancompare.toys.figures import bare, draw_data
 from gancompare.toys.training import Snapshot, ToyRun
 
 
