@@ -285,9 +285,9 @@ def evaluate_options(command: Parser) -> None:
 def evaluate(options: argparse.Namespace) -> int:
     from gancompare.base.device import choose_device
     from gancompare.base.files import write_atomically
-    from gancompare.scoring import evaluation
+    from gancompare.scoring.compare import compare, summary, to_json
 
-    scores = evaluation.compare(
+    scores = compare(
         options.real,
         options.fake,
         extractor=options.extractor,
@@ -299,8 +299,8 @@ def evaluate(options: argparse.Namespace) -> int:
         checkpoint=options.checkpoint,
     )
     if options.json:  # first of all: what is on the disk cannot be lost
-        write_atomically(options.json, evaluation.to_json(scores).encode())
-    print("\n".join(evaluation.summary(scores)))
+        write_atomically(options.json, to_json(scores).encode())
+    print("\n".join(summary(scores)))
     return DONE
 
 
@@ -328,13 +328,13 @@ def generate_options(command: Parser) -> None:
 
 def generate_images(options: argparse.Namespace) -> int:
     from gancompare.base.device import choose_device
-    from gancompare.explore import generate
+    from gancompare.base.progress import progress_bar
+    from gancompare.explore.generate import generate
 
-    count = options.num_images
-    counts = generate.generate(
+    made = generate(
         options.run,
         options.output,
-        count,
+        options.num_images,
         seed=options.seed,
         form=options.format,
         truncation=options.truncation,
@@ -344,14 +344,15 @@ def generate_images(options: argparse.Namespace) -> int:
         force=options.force,
         of_class=options.of_class,
     )
-    for _ in generate.with_progress(counts, count):
-        pass
+    with progress_bar(options.num_images, "generating", "images") as bar:
+        for count in made:
+            bar.update(count - bar.n)
     print(options.output)
     return DONE
 
 
 def export_options(command: Parser) -> None:
-    from gancompare.explore.export import FORMATS
+    from gancompare.explore.formats import FORMATS
 
     command.add_argument("--run", required=True, type=Path, metavar="DIR", help="a run's directory")
     command.add_argument("--output", required=True, type=Path, metavar="FILE", help="a new file")

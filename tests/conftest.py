@@ -5,9 +5,15 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from gancompare.base.streams import stream
+from gancompare.config import RunConfig
+from gancompare.models import generator_for, initialize
+from gancompare.runs import record
 from gancompare.runs.layout import CLOCKS, run_directory
+from gancompare.runs.weights import save_generator
 
 # a container may lack the sandbox and the GPU; the rest keeps Chromium from asking its own servers for anything
 CHROMIUM_ARGS = [
@@ -84,6 +90,28 @@ def image_folder(tmp_path_factory):
         pixels[top : top + 12, left : left + 12] = rng.integers(100, 256, size=3)
         Image.fromarray(pixels).save(folder / f"{i:02d}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_run():
+    """A function (directory, **options) → that directory, made, with a finished run whose weights are random."""
+
+    @torch.no_grad()
+    def make(directory, channels=1, seed=0, scale=12.0, method="gan", status="complete", weights=True):
+        sizes = {"image_size": 28, "channels": channels, "latent_dim": 16, "base_channels": 4}
+        config = RunConfig(dataset="mnist", method=method, seed=seed, profile="smoke", **sizes)
+        directory.mkdir(parents=True, exist_ok=True)
+        record.begin(directory, config, {"fingerprint": "0", "num_images": 1})
+        net = initialize(generator_for(config.to_dict()), stream(seed, method))
+        for tensor in net.parameters():
+            if tensor.ndim > 1:
+                tensor.mul_(scale)  # contrast: images that differ by more than a rounding
+        if weights:
+            save_generator(directory, net)
+        record.write_status(directory, status, generator_steps=4)
+        return directory
+
+    return make
 
 
 @pytest.fixture

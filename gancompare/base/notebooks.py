@@ -17,8 +17,8 @@ class NotebookError(UserError, RuntimeError):
     """A notebook that is not there or did not run to its end; the message says why."""
 
 
-def execute_notebook(name: str, output: Path, parameters: dict[str, Any]) -> None:
-    """Execute ``notebooks/<name>`` and put it at ``output``, printing what its kernel prints.
+def execute_notebook(name: str, output: Path, parameters: dict[str, Any], *, folder: Path | None = None) -> None:
+    """Execute ``<folder>/<name>`` (default: the checkout's notebooks) into ``output``, printing what its kernel prints.
 
     Raises NotebookError. What was executed until then is kept as ``<output's stem>.unfinished.ipynb``; a finished
     notebook at ``output`` is left as it was.
@@ -27,7 +27,7 @@ def execute_notebook(name: str, output: Path, parameters: dict[str, Any]) -> Non
     from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
-    source = NOTEBOOKS / name
+    source = (folder or NOTEBOOKS) / name
     if not source.exists():
         raise NotebookError(f"{source} is not there: run from a checkout of gancompare")
     output.parent.mkdir(parents=True, exist_ok=True)

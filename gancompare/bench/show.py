@@ -51,7 +51,7 @@ def chart(table: pd.DataFrame) -> "Figure":
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    from gancompare.report.plots import STYLE
+    from gancompare.report.style import STYLE
 
     with rc_context(STYLE):
         figure = Figure(figsize=(9, 1.4 + 0.45 * len(table)), layout="constrained")

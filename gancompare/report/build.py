@@ -1,55 +1,80 @@
-"""A study's or a sweep's results → its page: execute the notebook that reads them, render it, list all pages."""
+"""The results of a study or a sweep → their page: execute the notebook that reads them, render it, list all pages."""
 
 import datetime
 import html
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
+
+from markupsafe import Markup
 
 from gancompare.base.errors import UserError
 from gancompare.base.notebooks import NotebookError, execute_notebook
-from gancompare.report.page import _page, _write, render_html
+from gancompare.report.page import page_html, render_html, write_page
 from gancompare.runs.layout import run_directories
 
 PLAY = """## Play
 
-Generators of one training seed for each data set, moved by sliders. Directions are the principal components of a
-generator's first activations, led back to latents; along each, latents have a standard deviation of 1. Coordinates are
-single entries of a latent, numbered from 0. Seeds of latents are the page's own: its seed 0 gives other latents than
-seed 0 in notebook 04."""
+For each data set, the generators of one training seed, moved by sliders. Directions are the principal components of a
+generator's first activations, mapped back to latents; along each of them, latents have a standard deviation of 1.
+Coordinates are single entries of a latent, numbered from 0. The page draws latents by itself: its seed 0 gives other
+latents than seed 0 in notebook 04."""
+
+LISTED = Markup('<li><a href="{href}/index.html">{title}</a> <time>{written}</time></li>')
 
 
 class ReportError(UserError, RuntimeError):
     """A report could not be built; the message says why and what to do."""
 
 
-def build_report(study: str, results: Path, reports: Path, notebook: str | None = None) -> Path:
-    """Run `notebook` on `results/<study>`, write `reports/<study>/index.html` and return its path.
+class Kind(NamedTuple):
+    """What a folder of results can be, and which notebook reads it."""
 
-    The executed notebook stays in `results/<study>`; `reports/index.html`, the list of all reports, is rewritten.
-    Raises ReportError if the study or the notebook does not exist, or if the notebook fails.
+    name: str
+    studies: str  # where its runs lie, as ``run_directories`` wants it
+    notebook: str
+
+
+KINDS = (
+    Kind("study", "{}", "03_compare.ipynb"),  # results/<name>/<dataset>/<method>/seed<k>
+    Kind("sweep", "{}/*", "06_sensitivity.ipynb"),  # results/<name>/<cell>/<dataset>/<method>/seed<k>
+)
+
+
+def build_report(name: str, results: Path, reports: Path, *, notebooks: Path | None = None) -> Path:
+    """Execute the notebook for ``results/<name>``, write ``reports/<name>/index.html`` and return its path.
+
+    The executed notebook stays in ``results/<name>``; ``reports/index.html``, the list of all reports, is rewritten.
+    ``notebooks`` is the folder of the notebooks (default: the checkout's). Raises ReportError if ``name`` is neither a
+    study nor a sweep, or if the notebook is missing or fails.
     """
     results, reports = Path(results), Path(reports)
-    studies = sorted(p.name for p in results.iterdir() if p.is_dir()) if results.is_dir() else []
-    if study not in studies:
-        raise ReportError(f"no study {study!r} in {results}; there: {', '.join(studies) or 'none'}")
-    notebook = notebook or ("03_compare.ipynb" if run_directories(results, study) else "06_sensitivity.ipynb")
-    executed, shown = results / study / notebook, results.resolve()
-    if shown.is_relative_to(Path.cwd()):  # the page shows it, and need not tell where on this machine it was made
+    folders = sorted(path.name for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
+    kind = _kind(results, name) if name in folders else None
+    if kind is None:
+        known = [f"{folder} ({other.name})" for folder in folders if (other := _kind(results, folder))]
+        raise ReportError(f"no study or sweep {name!r} in {results}; there: {', '.join(known) or 'none'}")
+    executed, shown = results / name / kind.notebook, results.resolve()
+    if shown.is_relative_to(Path.cwd()):  # the page shows it, and need not say where on this machine it was made
         shown = shown.relative_to(Path.cwd())
     try:
-        execute_notebook(notebook, executed, {"study": study, "results": str(shown)})
+        execute_notebook(kind.notebook, executed, {"study": name, "results": str(shown)}, folder=notebooks)
     except NotebookError as error:
-        raise ReportError(f"{notebook} failed: {error} (as far as it got: {executed.parent})") from error
-    from gancompare.explore import page as live  # brings matplotlib, which every other command would wait for
+        raise ReportError(f"{kind.notebook} failed: {error} (as far as it got: {executed.parent})") from error
+    from gancompare.explore import page as live  # imports matplotlib, which every other command would wait for
 
-    play, title = live.sections(results, study), f"{study} – GAN, WGAN and WGAN-GP compared"
-    page = render_html(
-        executed, reports / study / "index.html", title, edit=lambda read: _insert(read, play) if play else None
-    )
-    _write(reports / "index.html", _list_of_reports(reports))
+    play, title = live.sections(results, name), f"{name} – GAN, WGAN and WGAN-GP compared"
+    output = reports / name / "index.html"
+    page = render_html(executed, output, title, edit=lambda notebook: _insert(notebook, play) if play else None)
+    write_page(reports / "index.html", _list_of_reports(reports))
     return page
+
+
+def _kind(results: Path, name: str) -> Kind | None:
+    """What ``results/<name>`` is, by where its runs lie; None if it has none."""
+    return next((kind for kind in KINDS if run_directories(results, kind.studies.format(name))), None)
 
 
 def _insert(notebook, play: Sequence[tuple[str, str]]) -> None:
@@ -72,12 +97,12 @@ def _list_of_reports(reports: Path) -> str:
     from nbformat import v4
 
     rows = []
-    for page in sorted(reports.glob("*/index.html"), key=lambda p: p.stat().st_mtime, reverse=True):
+    for page in sorted(reports.glob("*/index.html"), key=lambda path: path.stat().st_mtime, reverse=True):
         with page.open(encoding="utf-8") as file:
-            found = re.search(r"<title>(.*?)</title>", file.read(4096), re.DOTALL)  # it stands at the top
-        title = html.unescape(found[1]).strip() if found else page.parent.name
+            title = re.search(r"<title>(.*?)</title>", file.read(4096), re.DOTALL)  # it stands at the top
         written = datetime.datetime.fromtimestamp(page.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
-        link = f'<a href="{quote(page.parent.name)}/index.html">{html.escape(title)}</a>'
-        rows.append(f"<li>{link} <time>{written}</time></li>")
-    listing = v4.new_output("display_data", data={"text/html": f'<ul class="reports">{"".join(rows)}</ul>'})
-    return _page(v4.new_notebook(cells=[v4.new_code_cell(outputs=[listing])]), "Reports", reports)
+        words = html.unescape(title[1]).strip() if title else page.parent.name
+        rows.append(LISTED.format(href=quote(page.parent.name), title=words, written=written))
+    listing = Markup('<ul class="reports">{}</ul>').format(Markup("").join(rows))
+    output = v4.new_output("display_data", data={"text/html": str(listing)})
+    return page_html(v4.new_notebook(cells=[v4.new_code_cell(outputs=[output])]), "Reports", reports)

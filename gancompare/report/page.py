@@ -1,11 +1,10 @@
 """An executed notebook → one offline HTML page.
 
 Styles, script, pictures and equations (MathML) are inside the file; its content security policy forbids all else.
-nbconvert fills `template/`; what a template cannot do (equations, contents, alt text) happens here.
+nbconvert fills ``template/``. What a template cannot do happens here: contents, alt texts, headers of tables.
 """
 
 import copy
-import html
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,33 +12,35 @@ from typing import Any
 from urllib.parse import quote
 
 from gancompare.base.files import write_atomically
+from gancompare.report.markdown import render_markdown
 
 PROGRESS = re.compile(r"\d+%\|.*\[|\d+it \[\d")  # what tqdm writes, with and without a total
 NEEDS_A_KERNEL = ("application/vnd.jupyter.widget-view+json", "application/javascript", "text/vnd.mermaid")
 
 
 def render_html(notebook: Path, output: Path, title: str, *, edit: Callable[[Any], None] = lambda _: None) -> Path:
-    """Write an executed notebook as one self-contained HTML file and return `output`.
+    """Write an executed notebook as one self-contained HTML file and return ``output``.
 
-    The file is replaced whole or not at all. `title` names the page; it is also the heading if the notebook has none.
-    `edit` may change the notebook, as nbformat reads it, before it is rendered.
-    Raises FileNotFoundError without the notebook and nbformat's `NotJSONError` if the file is not a notebook.
+    The file is replaced whole or not at all. ``title`` names the page; it is also the heading if the notebook has none.
+    ``edit`` may change the notebook, as nbformat reads it, before it is rendered.
+    Raises FileNotFoundError without the notebook and nbformat's NotJSONError if the file is not a notebook.
     """
     import nbformat
 
     read = nbformat.read(notebook, as_version=4)
     edit(read)
-    return _write(Path(output), _page(read, title, Path(notebook).parent))
+    return write_page(Path(output), page_html(read, title, Path(notebook).parent))
 
 
-def _write(path: Path, text: str) -> Path:
+def write_page(path: Path, text: str) -> Path:
+    """Replace the file ``path`` by ``text``, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, text.encode(), durable=False)
     return path
 
 
-def _page(notebook, title: str, folder: Path) -> str:
-    """The whole page as text; `folder` is where pictures named in Markdown cells lie."""
+def page_html(notebook, title: str, folder: Path) -> str:
+    """The whole page as text; pictures that Markdown cells name are looked up in ``folder``."""
     from bs4 import BeautifulSoup
     from nbconvert import HTMLExporter
 
@@ -47,16 +48,19 @@ def _page(notebook, title: str, folder: Path) -> str:
         if cell.cell_type == "code":
             _tidy_outputs(cell)
     exporter = HTMLExporter(template_name="template", extra_template_basedirs=[str(Path(__file__).parent)])
-    exporter.register_filter("markdown", lambda source, cell: _markdown(source, cell.get("attachments"), str(folder)))
+    exporter.register_filter(
+        "markdown", lambda source, cell: render_markdown(source, cell.get("attachments"), str(folder))
+    )
     page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
     soup = BeautifulSoup(page, "html.parser")
     _outline(soup, title)
     _keep_inside(soup)
+    _scope_headers(soup)
     return str(soup)
 
 
 def _tidy_outputs(cell) -> None:
-    """Merge the printed text, keep stderr and progress bars for the fold (`cell.metadata.log`), drop dead widgets."""
+    """Merge what was printed, move stderr and progress bars to the fold (``cell.metadata.log``), drop dead widgets."""
     from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
     cell.outputs.sort(key=lambda output: output.get("name") == "stderr")  # so that all stdout is one block
@@ -74,49 +78,7 @@ def _tidy_outputs(cell) -> None:
             stream.text = rest
         if rest.strip() or data.keys() - {"text/plain"} or not (stream or dead):
             (stand_ins if dead and data.keys() == {"text/plain"} else shown).append(output)
-    cell.outputs = shown or stand_ins  # the text of a widget only where there is nothing better
-
-
-def _markdown(source: str, attachments: dict | None, folder: str) -> str:
-    """Markdown → HTML as nbconvert does it, except that formulas become MathML.
-
-    nbconvert takes the dollars of `$5 and $6`, and some in code, for formulas. As in pandoc, an inline formula here
-    neither starts nor ends with a space, has no digit after it, and contains no code.
-    """
-    from nbconvert.filters import markdown_mistune as nb
-
-    class Inline(nb.MathInlineParser):
-        formula = r"(?<![$\\])\$(?P<math_inline_tex>(?![\s$])(?:\\.|(?!\n\s*\n)[^$`\\])+(?<!\s))\$(?![\d$])"
-        SPECIFICATION = nb.MathInlineParser.SPECIFICATION | {"inline_math_tex": formula}
-
-    class Block(nb.MathBlockParser):  # only at the start of a line: not inside a code span
-        formula = r"^ {0,3}(?s:\$\$.+?\$\$|\\begin\{(?P<math_env_name>[a-z]+\*?)\}.*?\\end\{(?P=math_env_name)\})"
-        SPECIFICATION = nb.MathBlockParser.SPECIFICATION | {"multiline_math": formula}
-
-    class Renderer(nb.IPythonRenderer):
-        def inline_math(self, body):
-            return _mathml(body, "inline")
-
-        def block_math(self, body):
-            return f'<span class="display">{_mathml(body, "block")}</span>'
-
-        def latex_environment(self, name, body):
-            return self.block_math(f"\\begin{{{name}}}{body}\\end{{{name}}}")
-
-    options = {"attachments": attachments, "embed_images": True, "path": folder, "exclude_anchor_links": True}
-    return nb.MarkdownWithMath(Renderer(escape=False, **options), Block(), Inline()).render(source)
-
-
-def _mathml(tex: str, display: str) -> str:
-    """A formula as MathML, or as readable source if latex2mathml cannot convert it."""
-    from latex2mathml.converter import convert
-
-    try:  # latex2mathml knows align*, not aligned
-        mathml = convert(tex.strip().replace("{aligned}", "{align*}"), display=display)
-    except Exception:  # IndexError and others besides its own errors: one formula must not cost the whole report
-        mathml = "\\"
-    # commands and alignments that it does not know come back as they were
-    return f"<code>{html.escape(tex.strip())}</code>" if "\\" in mathml or "<mi>&</mi>" in mathml else mathml
+    cell.outputs = shown or stand_ins  # the text of a widget only if there is nothing better
 
 
 def _outline(soup, title: str) -> None:
@@ -154,3 +116,9 @@ def _keep_inside(soup) -> None:
             figure = tag.find_parent("figure")
             source = (figure and figure.figcaption) or tag.find_previous(["h1", "h2", "h3", "h4"])
             tag["alt"] = f"Figure: {source.get_text(' ', strip=True)}"
+
+
+def _scope_headers(soup) -> None:
+    """Say of every header cell whether it heads a column or a row; pandas and Markdown leave it open."""
+    for cell in soup.main.select("th:not([scope])"):
+        cell["scope"] = "col" if cell.find_parent("thead") else "row"

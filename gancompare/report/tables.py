@@ -1,31 +1,36 @@
-"""The tables of a report, as HTML: a value with its interval in one cell, words that wrap, columns that sort."""
+"""The tables of a report: a value with its interval in one cell, words that wrap, columns that the page can sort.
 
-import html
+Functions that return ``HTML`` fill ``template/table.html.j2``, which escapes all text; those that return a table leave
+its layout to pandas.
+"""
+
+import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+import jinja2
+import numpy as np
 import pandas as pd
 from IPython.display import HTML
+from markupsafe import Markup, escape
 
-# name of a score -> its heading; the arrow points to what is better
-HEADINGS = {
-    "fd": "FD ↓",
-    "kid": "KID ↓",
-    "precision": "precision ↑",
-    "recall": "recall ↑",
-    "density": "density ↑",
-    "coverage": "coverage ↑",
-    "inception_score": "Inception Score",  # looks at no real image: not for ranking
-    "modes_tenth": "classes ↑",
-    "kl_uniform": "KL to uniform ↓",
-    "ms_ssim": "MS-SSIM",
-    "lpips": "LPIPS",
-}
+from gancompare import arms
+from gancompare.config import FIELDS
+from gancompare.scoring.catalogue import METRICS
+
+ARROWS = {"lower": " ↓", "higher": " ↑", "": ""}  # point to what is better
+COMPARED = tuple(name for name in METRICS if name not in ("modes", "copy_flagged"))  # the columns of ``comparison``
+METHOD_COLUMNS = ("method", "first", "second")  # of the tables that ``plain`` shows
+BOUNDED = Markup("{} <br><small>[{}, {}]</small>")
+STRONG = Markup("<strong>{}</strong>")
+FOLD = Markup('<details style="margin-top:.75rem"><summary>{}</summary>{}</details>')
+WRAPPED = Markup('<div style="white-space:normal;min-width:{:g}rem">{}</div>')
 
 
 def number(value: float) -> str:
-    """Three significant digits, all before the point; – where there is no number."""
+    """Three significant digits, and all digits before the point; – if there is no number."""
     if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):
@@ -33,25 +38,88 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def overview(study: pd.DataFrame) -> pd.DataFrame:
+def heading(metric: str) -> str:
+    """What a column of the scores is called, with an arrow to what is better."""
+    if metric not in METRICS:
+        return metric.replace("_", " ")
+    return METRICS[metric].heading + ARROWS[METRICS[metric].better]
+
+
+# ---- what was run ----------------------------------------------------------------------------------------------------
+
+
+def overview(runs: pd.DataFrame) -> pd.DataFrame:
     """What was trained, a row per data set and method."""
-    cells = study.rename(columns=lambda name: name.replace("_", " ")).groupby(["dataset", "method"], sort=False)
+    runs = _in_order(runs).rename(columns=lambda name: name.replace("_", " "))
+    cells = runs.groupby(["dataset", "method"], sort=False)
     columns = ["num images", "image size", "base channels", "generator steps", "processor"]
-    return cells[columns].first().assign(seeds=cells.size())
+    return cells[columns].first().assign(seeds=cells.size()).rename(index=arms.name, level="method")
 
 
-def seeds(study: pd.DataFrame) -> tuple[dict[str, int], str]:
-    """Of each data set, how many seeds were trained; and the same in words, for a caption."""
-    found = study.groupby("dataset", sort=False)["seed"].nunique().to_dict()
-    return found, ", ".join(f"{n} seeds of {name}" for name, n in found.items())
+def seeds(runs: pd.DataFrame) -> tuple[dict[str, int], str]:
+    """Number of seeds by data set; and the same in words, for a caption."""
+    counts = runs.groupby("dataset", sort=False)["seed"].nunique().to_dict()
+    return counts, ", ".join(f"{n} seed{'s' * (n != 1)} of {name}" for name, n in counts.items())
 
 
 def distances(scores: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
-    """Of each data set, the name of its primary distance; and that name with what real images score."""
+    """The name of the primary distance by data set; and that name with what real images score."""
     if scores.empty:
         return {}, {}
     named = scores[scores["primary"]].groupby("dataset")[["label", "floor"]].first()
     return dict(named["label"]), {name: f"{row.label}; real: {row.floor:.2g}" for name, row in named.iterrows()}
+
+
+def endings(runs: pd.DataFrame) -> pd.DataFrame:
+    """Number of runs by data set and method (rows) and by how they ended (columns)."""
+    counts = _in_order(runs).groupby(["dataset", "method", "status"], sort=False).size().unstack(fill_value=0)
+    return counts.rename(index=arms.name, level="method").rename_axis(columns=None)
+
+
+def differing_fields(runs: pd.DataFrame) -> pd.DataFrame:
+    """What is not the same in all runs of a data set, except for method and seed: config, images and machine.
+
+    A row per field, a column per (dataset, method); a cell whose seeds differ lists all its values.
+    """
+    shaping = [name for name, field in FIELDS.items() if field.metadata["affects_training"]]
+    candidates = [*shaping, "fingerprint", "processor", "threads", "arithmetic", "torch"]
+    candidates = [name for name in candidates if name in runs and name not in ("dataset", "method", "seed")]
+    values = runs.groupby("dataset", sort=False)[candidates].nunique().max()
+    differing = [name for name in candidates if values[name] > 1]
+    cells = {
+        (dataset, arms.name(method)): {
+            name: ", ".join(sorted({f"{v:g}" if isinstance(v, float) else str(v) for v in rows[name]}))
+            for name in differing
+        }
+        for (dataset, method), rows in _in_order(runs).groupby(["dataset", "method"], sort=False)
+    }
+    return pd.DataFrame(cells, index=differing, columns=pd.MultiIndex.from_tuples(cells, names=["dataset", "method"]))
+
+
+def cost_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Milliseconds per generator step by data set and method: the mean, the fastest and the slowest seed.
+
+    ``ratio`` is the mean over that of the data set's first method. Runs that made no step are left out.
+    """
+    ran = _in_order(runs[runs["seconds"].notna() & (runs["steps_done"] > 0)])
+    ran["ms"] = 1000 * ran["seconds"].astype(float) / ran["steps_done"]
+    ran["images"] = ran["images_seen"] / ran["steps_done"]
+    cells = ran.groupby(["dataset", "method"], sort=False)
+    table = cells["ms"].agg(["mean", "min", "max"])
+    table.insert(0, "ratio", table["mean"] / table["mean"].groupby(level="dataset", sort=False).transform("first"))
+    table = table.rename(columns={"mean": "ms per step", "min": "fastest", "max": "slowest"})
+    table["real images per step"] = cells["images"].mean()
+    table["seeds"] = cells.size()
+    return table.round(2).rename(index=arms.name, level="method")
+
+
+def _in_order(runs: pd.DataFrame) -> pd.DataFrame:
+    """A copy whose data sets keep their order and whose methods are in the order of ``arms``."""
+    rank = {method: i for i, method in enumerate(arms.in_order(runs["method"].unique()))}
+    return runs.iloc[np.lexsort((runs["method"].map(rank), pd.factorize(runs["dataset"])[0]))].copy()
+
+
+# ---- what came out ---------------------------------------------------------------------------------------------------
 
 
 def ledger(claims: pd.DataFrame) -> HTML:
@@ -60,45 +128,39 @@ def ledger(claims: pd.DataFrame) -> HTML:
         return HTML("<p>No claim was tested.</p>")
     whole = claims[claims["part"] == "overall"].drop_duplicates(["number", "dataset"])
     datasets = list(whole["dataset"].unique())
-    words = [
-        [rank, _wrapped(claim, 12), *(_verdict(found.get(name, "–")) for name in datasets), _wrapped(source, 9)]
-        for (rank, claim, source), rows in whole.groupby(["number", "claim", "source"])
-        for found in [dict(zip(rows["dataset"], rows["verdict"], strict=True))]
-    ]
+    rows = []
+    for (rank, claim, source), of_claim in whole.groupby(["number", "claim", "source"]):
+        words = dict(zip(of_claim["dataset"], of_claim["verdict"], strict=True))
+        verdicts = [_verdict(words.get(dataset, "–")) for dataset in datasets]
+        rows.append([rank, _wrapped(claim, 12), *verdicts, _wrapped(source, 9)])
+    short = table(["", "claim", *datasets, "source"], rows, "The verdict on each claim, by data set.", row_head=1)
+    head = ["claim", "part", "data set", "verdict", "quantity", "effect [95 %]", "n", "note"]
     parts = [
-        [row.number, "" if row.part == "overall" else row.part, html.escape(row.dataset), _verdict(row.verdict)]
-        + [
-            _wrapped(row.quantity, 13),
-            _with_bounds(html.escape(row.effect), row.low, row.high),
-            row.n,
-            _wrapped(row.note, 22),
-        ]
+        [row.number, "" if row.part == "overall" else row.part, row.dataset, _verdict(row.verdict)]
+        + [_wrapped(row.quantity, 13), _with_bounds(row.effect, row.low, row.high), row.n, _wrapped(row.note, 22)]
         for row in claims.itertuples()
     ]
-    head = ["claim", "part", "data set", "verdict", "quantity", "effect [95 %]", "n", "note"]
-    fold = "<summary>Every part: effect, interval, number of seeds, and why</summary>" + table(head, parts)
-    return HTML(
-        table(["", "claim", *datasets, "source"], words) + f'<details style="margin-top:.75rem">{fold}</details>'
-    )
+    long = table(head, parts, "Every part of every claim; a part is one comparison.")
+    return HTML(short + FOLD.format("Every part: effect, interval, number of seeds, and why", long))
 
 
 def comparison(frame: pd.DataFrame, labels: Mapping[str, str]) -> HTML:
     """``ranking.comparison_table``: a row per data set and method, a score with its interval below it in each cell.
 
-    ``labels``: the name of the distance on each data set. The best score is bold; scores that no run has are left out,
-    and – stands where failed runs leave no finite mean.
+    ``labels`` holds the name of the distance by data set. The best score is bold. Scores that no run has are left out,
+    and – means that failed runs leave no finite mean.
     """
     if frame.empty:
         return HTML("<p>Nothing was scored.</p>")
+    frame = frame.loc[_in_order(frame.index.to_frame()).index]
     metrics = [name for name in dict.fromkeys(frame.columns.get_level_values(0)) if frame[name, "mean"].notna().any()]
-    rows = [
-        [f"{html.escape(dataset)} <br><small>{html.escape(labels.get(dataset, ''))}</small>", html.escape(method)]
-        + [int(row[metrics[0], "n"]), int(row[metrics[0], "failed"])]
-        + [_score(row[name]) for name in metrics]
-        for (dataset, method), row in frame.iterrows()
-    ]
-    names = [HEADINGS.get(name, name.replace("_", " ")) for name in metrics]
-    return HTML(table(["data set", "method", "seeds", "failed", *names], rows))
+    rows = []
+    for (dataset, method), row in frame.iterrows():
+        where = Markup("{} <br><small>{}</small>").format(dataset, labels.get(dataset, ""))
+        counts = [int(row[metrics[0], name]) for name in ("n", "failed")]
+        rows.append([where, arms.name(method), *counts, *(_score(row[name]) for name in metrics)])
+    head = ["data set", "method", "seeds", "failed", *map(heading, metrics)]
+    return HTML(table(head, rows, "Scores with 95 % intervals, by data set and method.", row_head=1))
 
 
 def pairs(frame: pd.DataFrame) -> HTML:
@@ -106,66 +168,68 @@ def pairs(frame: pd.DataFrame) -> HTML:
     if frame.empty:
         return HTML("<p>No two methods were scored.</p>")
     rows = [
-        [html.escape(row.dataset), f"{row.a} against {row.b}", row.n, f"{row.won} – {row.tied} – {row.lost}"]
-        + [
-            _with_bounds(number(row.ratio_estimate), row.ratio_low, row.ratio_high),
-            number(row.p_value),
-            number(row.p_holm),
-        ]
+        [row.dataset, f"{arms.name(row.a)} against {arms.name(row.b)}", row.n, f"{row.won} – {row.tied} – {row.lost}"]
+        + [_with_bounds(number(row.ratio_estimate), row.ratio_low, row.ratio_high)]
+        + [number(row.p_value), number(row.p_holm)]
         + [_with_bounds(number(row.chance_estimate), row.chance_low, row.chance_high)]
         for row in frame.itertuples()
     ]
     head = ["data set", "first against second", "seeds", "won – tied – lost", "FD of second / first", "p", "p, Holm"]
-    return HTML(table([*head, "chance that a run of the first is better"], rows))
+    head.append("chance that a run of the first is better")
+    return HTML(table(head, rows, "Methods compared in pairs by their final FD, with 95 % intervals.", row_head=1))
 
 
-def plain(frame: pd.DataFrame, estimate: str = "") -> HTML:
-    """Any table, numbers to three digits; the column ``estimate`` with the interval of columns ``low`` and ``high``."""
+def plain(frame: pd.DataFrame, estimate: str = "", caption: str = "") -> HTML:
+    """Any table, numbers to three digits; the column ``estimate`` has the interval of columns ``low`` and ``high``."""
     if frame.empty:
         return HTML("<p>Nothing of this was run.</p>")
     names = [name for name in frame if not (estimate and name in ("low", "high"))]
-    rows = [
-        [
-            _with_bounds(number(row[name]), row["low"], row["high"]) if name == estimate else _plain(row[name])
-            for name in names
-        ]
-        for row in frame.to_dict("records")
-    ]
-    heads = [f"{name} [95 %]" if name == estimate else name.replace("_", " ") for name in names]
-    return HTML(table(heads, rows))
+    rows = []
+    for row in frame.to_dict("records"):
+        cells = {name: _plain(name, row[name]) for name in names}
+        if estimate:
+            cells[estimate] = _with_bounds(number(row[estimate]), row["low"], row["high"])
+        rows.append(list(cells.values()))
+    heads = [f"{name} [95 %]" if name == estimate else str(name).replace("_", " ") for name in names]
+    return HTML(table(heads, rows, caption))
 
 
-def _plain(value) -> str:
+# ---- cells -----------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "template")
+    return jinja2.Environment(loader=loader, autoescape=True).get_template("table.html.j2")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence], caption: str, *, row_head: int = 0) -> Markup:
+    """HTML of a table; column ``row_head`` names its rows. Cells are text, which is escaped, numbers or ``Markup``."""
+    return Markup(_template().render(head=head, rows=rows, caption=caption, row_head=row_head))
+
+
+def _plain(name: str, value) -> str:
     if isinstance(value, bool | str):
-        return html.escape(str(value))
+        return arms.name(value) if name in METHOD_COLUMNS else str(value)
     return "" if pd.isna(value) else number(value)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence]) -> str:
-    """HTML of a table; ``rows`` hold HTML. No merged cells: the page's script can sort it by each column."""
-    top = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>\n" for row in rows)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>\n{body}</tbody></table>"
-
-
 def _with_bounds(text: str, low: float, high: float) -> str:
-    return text if pd.isna(low) else f"{text} <br><small>[{number(low)}, {number(high)}]</small>"
+    return text if pd.isna(low) else BOUNDED.format(text, number(low), number(high))
 
 
 def _score(cell: pd.Series) -> str:
     if not math.isfinite(cell["mean"]):
         return "–"
     text = number(cell["mean"])
-    text = f"<strong>{text}</strong>" if cell["best"] is True else text
-    return _with_bounds(text, cell["low"], cell["high"])
+    return _with_bounds(STRONG.format(text) if cell["best"] is True else text, cell["low"], cell["high"])
 
 
 def _verdict(word: str) -> str:
-    decided = word in ("supported", "contradicted")
-    return f"<strong>{word}</strong>" if decided else html.escape(word)
+    return STRONG.format(word) if word in ("supported", "contradicted") else word
 
 
-def _wrapped(text: str, width: float) -> str:
-    """``text`` in lines of at least ``width`` rem where there is room for them, `code` set as such."""
-    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(str(text)))
-    return f'<div style="white-space:normal;min-width:{min(width, 0.5 * len(str(text)) + 1):g}rem">{marked}</div>'
+def _wrapped(text: str, width: float) -> Markup:
+    """``text`` in lines of at least ``width`` rem if there is room for them, `code` set as such."""
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(str(text))))
+    return WRAPPED.format(min(width, 0.5 * len(str(text)) + 1), Markup(marked))

@@ -2,5 +2,5 @@
 
 Start with ``layout``: where a run lies and what its files are called. ``record`` holds config and status, ``history``
 the rows that grow during training, ``checkpoint`` what a resume needs, ``weights`` the generator, ``grids`` the sample
-pictures. ``tables`` reads a whole study, ``sweeps`` says what a sweep varies.
+pictures. ``reading`` reads a whole study, ``sweeps`` says what a sweep varies.
 """

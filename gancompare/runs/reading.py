@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from gancompare.config import FIELDS
 from gancompare.data.datasets import dataset_slug
 from gancompare.runs.layout import CLOCKS, DIAGNOSTICS, HISTORY, METRICS, find_runs
 from gancompare.runs.record import read_config, read_json, read_status
@@ -107,42 +106,3 @@ def load_scores(study: pd.DataFrame) -> pd.DataFrame:
     scores = pd.concat([scores, *lost], ignore_index=True)
     front = ["dataset", "method", "seed", "status"]
     return scores[front + [name for name in scores if name not in front]]
-
-
-def differing_fields(study: pd.DataFrame) -> pd.DataFrame:
-    """What is not the same in all runs of a data set, method and seed aside: config, images and machine.
-
-    A row per field, a column per (dataset, method); a cell that differs between its seeds lists all its values.
-    """
-    shaping = [name for name, field in FIELDS.items() if field.metadata["affects_training"]]
-    candidates = [*shaping, "fingerprint", "processor", "threads", "arithmetic", "torch"]
-    by_dataset = study.groupby("dataset", sort=False)
-    differing = [
-        name
-        for name in candidates
-        if name in study and name not in ("dataset", "method", "seed") and by_dataset[name].nunique().max() > 1
-    ]
-    cells = {
-        cell: {
-            name: ", ".join(sorted({f"{v:g}" if isinstance(v, float) else str(v) for v in runs[name]}))
-            for name in differing
-        }
-        for cell, runs in study.groupby(["dataset", "method"], sort=False)
-    }
-    return pd.DataFrame(cells, index=differing, columns=pd.MultiIndex.from_tuples(cells, names=["dataset", "method"]))
-
-
-def cost_table(study: pd.DataFrame) -> pd.DataFrame:
-    """Milliseconds per generator step by data set and method: mean, fastest and slowest seed, and the mean's ratio to
-    that of the first method. Runs that made no step are left out.
-    """
-    ran = study[study["seconds"].notna() & (study["steps_done"] > 0)].copy()
-    ran["ms"] = 1000 * ran["seconds"].astype(float) / ran["steps_done"]
-    ran["images"] = ran["images_seen"] / ran["steps_done"]
-    cells = ran.groupby(["dataset", "method"], sort=False)
-    table = cells["ms"].agg(["mean", "min", "max"])
-    table.insert(0, "ratio", table["mean"] / table["mean"].groupby(level="dataset", sort=False).transform("first"))
-    table = table.rename(columns={"mean": "ms per step", "min": "fastest", "max": "slowest"})
-    table["real images per step"] = cells["images"].mean()
-    table["seeds"] = cells.size()
-    return table.round(2)

@@ -1,7 +1,5 @@
 """The figures of the toys. Runs are keyed by (method, seed), and every seed is drawn."""
 
-from typing import Any
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -11,30 +9,13 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from gancompare import arms
 from gancompare.base.streams import stream
-from gancompare.report.plots import STYLE
+from gancompare.report.style import STYLE, legend, panels
 from gancompare.toys.critics import Surface
 from gancompare.toys.deep import DeepCritic
 from gancompare.toys.points import sample, toy_named
 from gancompare.toys.training import ToyRun
 
 DATA = "#999999"  # for the data, and for lines that show what is known
-
-
-def panels(rows: int, columns: int, width: float, height: float, **shared: Any) -> tuple[Figure, np.ndarray]:
-    """A figure and its axes (rows, columns); width and height are those of one panel, in inches."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False, **shared)
-    return figure, axes
-
-
-def legend(figure: Figure) -> None:
-    """Put one legend above all panels, with each name once."""
-    handles: dict = {}
-    for axis in figure.axes:
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
-    figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=5, frameon=False)
 
 
 def bare(axis: Axes, extent: float) -> None:

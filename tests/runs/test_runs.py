@@ -257,27 +257,6 @@ def test_a_missing_study_lists_those_there_are(tmp_path):
         reading.load_runs(tmp_path, "absent")
 
 
-def test_differing_fields_shows_exactly_what_is_not_shared(tmp_path):
-    make_run(tmp_path, method="gan")
-    make_run(tmp_path, method="wgan", clip=0.02)
-    make_run(tmp_path, method="gan", dataset="anime_faces", batch_size=8)  # differs between data sets only: not listed
-    make_run(tmp_path, method="gan", dataset="anime_faces", batch_size=16, seed=1)
-    table = reading.differing_fields(reading.load_runs(tmp_path, "s"))
-    assert set(table.index) == {"n_critic", "clip", "batch_size"}
-    assert table.loc["batch_size", ("anime_faces", "gan")] == "16, 8"
-    assert table.loc["n_critic", ("mnist5k", "gan")] == "1"
-    assert table.loc["clip", ("mnist5k", "wgan")] == "0.02"
-
-
-def test_cost_table_divides_time_by_steps(tmp_path):
-    make_run(tmp_path, method="gan")
-    directory = make_run(tmp_path, method="wgan")
-    record.write_status(directory, "complete", seconds=8.0)
-    costs = reading.cost_table(reading.load_runs(tmp_path, "s"))
-    assert costs.loc[("mnist5k", "gan"), "ms per step"] == 500  # 2 s over 4 steps
-    assert costs.loc[("mnist5k", "wgan"), "ratio"] == 4
-
-
 def test_results_directory_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("GANCOMPARE_RESULTS", str(tmp_path / "elsewhere"))
     assert layout.results_directory() == tmp_path / "elsewhere"

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gancompare.report import plots
+from gancompare.report.figures import sweep as figures
 from gancompare.study.sweep import plan
 from gancompare.verdicts import architectures
 from gancompare.verdicts.sweep import read_sweep
@@ -39,7 +39,7 @@ def test_successes_are_counted_alone_and_jointly(write_run, tmp_path):
     assert ours.loc[("wgan", "wgan-gp")].tolist() == [0, 2, 1, 1]
     published = table[table["source"] != "these runs"]
     assert (published[counts].sum(axis=1) == 200).all()
-    assert plots.architectures(sweep, architectures.SUCCESS, 0.5) is not None
+    assert figures.architectures(sweep, architectures.SUCCESS, 0.5) is not None
 
 
 def wilson(k, n):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gancompare.report import plots
+from gancompare.report.figures import sweep as figures
 from gancompare.study.sweep import plan
 from gancompare.verdicts import architectures, claims
 from gancompare.verdicts.sweep import describe_sweep, effects, read_sweep, settings_table
@@ -59,7 +59,7 @@ def test_an_effect_is_the_paired_ratio_with_students_interval(sweep):
 
 
 def test_heat_maps_name_every_cell(sweep):
-    figure = plots.heat_maps(settings_table(sweep), "fd", "FD-test")
+    figure = figures.heat_maps(settings_table(sweep), "fd", "FD-test")
     texts = [text.get_text() for axis in figure.axes for text in axis.texts]
     assert "n = 3, 2 failed" in texts
     assert texts.count("11") == 4  # the base's mean, in each of its panels
@@ -74,7 +74,7 @@ def test_where_there_is_no_sweep_the_command_is_named(tmp_path):
     settings = settings_table(empty)
     assert effects(settings).empty
     assert claims.sweep_ledger(settings).empty
-    assert plots.heat_maps(settings, "fd", "FD") is plots.architectures(empty, (1.0,), 1.0) is None
+    assert figures.heat_maps(settings, "fd", "FD") is figures.architectures(empty, (1.0,), 1.0) is None
     assert architectures.success_rates(empty).empty
 
 
