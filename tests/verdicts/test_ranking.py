@@ -54,7 +54,7 @@ def test_pair_table_with_failed_runs_and_few_seeds():
     few = ranking.pair_table(scored({"gan": [1.0, 2.0], "wgan": [2.0, 3.0]}))
     assert few[["ratio_low", "p_value", "p_holm", "chance_low"]].isna().all(axis=None)
     page = tables.pairs(few).data
-    assert "gan against wgan" in page
+    assert "GAN against WGAN" in page
     assert "nan" not in page
     assert "No two methods" in tables.pairs(ranking.pair_table(Study(*[pd.DataFrame()] * 4))).data
 
