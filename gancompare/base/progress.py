@@ -29,6 +29,5 @@ def progress_bar(total: int | None, label: str, unit: str = "it", initial: int =
     if sys.stdout.isatty():
         return tqdm(**look, file=sys.stdout)
     often = {"mininterval": EVERY, "maxinterval": EVERY, "miniters": 1, "delay": 1e-9}
-    return _Lines(
-        **look, **often, ascii=True, ncols=110, file=io.StringIO()
-    )  # what display does not print is for a bar
+    # what is written around the lines, a bar's line feeds, goes nowhere
+    return _Lines(**look, **often, ascii=True, ncols=110, file=io.StringIO())
