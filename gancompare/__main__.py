@@ -4,7 +4,6 @@ Commands import what they need when they are called, so that each starts as soon
 """
 
 import argparse
-import math
 import os
 import signal
 import sys
@@ -186,7 +185,7 @@ def run_study(options: argparse.Namespace) -> int:
 
 
 def sensitivity_options(command: Parser) -> None:
-    from gancompare.study.sweep import PARTS
+    from gancompare.runs.sweeps import PARTS
 
     command.add_argument("--name", default="sweep", help="name of the sweep (default: sweep)")
     command.add_argument("--seeds", type=whole_number, default=3, metavar="N", help="seeds 0 to N-1 (default: 3)")
@@ -201,18 +200,17 @@ def sensitivity_options(command: Parser) -> None:
 
 
 def run_sensitivity(options: argparse.Namespace) -> int:
-    from gancompare.runs import sweeps
-    from gancompare.study import sweep
+    from gancompare.study.sweep import plan
 
     objectives, fields = load_objectives(options), given(options)
-    fields.pop("dataset")
-    if fields.setdefault("profile", "sweep") == "sweep" and fields.get("recipe", "shared") == "shared":
-        fields = sweep.SHORT | fields
-    most = math.prod(map(len, sweeps.ARCHITECTURES.values()))
-    if options.architectures > most:
-        raise ConfigError(f"architectures={options.architectures}: there are {most}, ask for fewer")
-    counts = (options.seeds, options.architectures, options.architecture_seed)
-    cells = sweep.plan(options.dataset, *counts, tuple(options.parts), **fields)
+    cells = plan(
+        fields.pop("dataset"),
+        seeds=options.seeds,
+        architectures=options.architectures,
+        architecture_seed=options.architecture_seed,
+        parts=options.parts,
+        **fields,
+    )
     if not cells:
         raise ConfigError(f"parts={options.parts}: none of them can be run on {options.dataset!r}; choose others")
     root = layout.study_directory(options.results, options.name)
@@ -287,9 +285,9 @@ def evaluate_options(command: Parser) -> None:
 def evaluate(options: argparse.Namespace) -> int:
     from gancompare.base.device import choose_device
     from gancompare.base.files import write_atomically
-    from gancompare.scoring import evaluation
+    from gancompare.scoring.compare import compare, summary, to_json
 
-    scores = evaluation.compare(
+    scores = compare(
         options.real,
         options.fake,
         extractor=options.extractor,
@@ -301,8 +299,8 @@ def evaluate(options: argparse.Namespace) -> int:
         checkpoint=options.checkpoint,
     )
     if options.json:  # first of all: what is on the disk cannot be lost
-        write_atomically(options.json, evaluation.to_json(scores).encode())
-    print("\n".join(evaluation.summary(scores)))
+        write_atomically(options.json, to_json(scores).encode())
+    print("\n".join(summary(scores)))
     return DONE
 
 
@@ -330,13 +328,13 @@ def generate_options(command: Parser) -> None:
 
 def generate_images(options: argparse.Namespace) -> int:
     from gancompare.base.device import choose_device
-    from gancompare.explore import generate
+    from gancompare.base.progress import progress_bar
+    from gancompare.explore.generate import generate
 
-    count = options.num_images
-    counts = generate.generate(
+    made = generate(
         options.run,
         options.output,
-        count,
+        options.num_images,
         seed=options.seed,
         form=options.format,
         truncation=options.truncation,
@@ -346,14 +344,15 @@ def generate_images(options: argparse.Namespace) -> int:
         force=options.force,
         of_class=options.of_class,
     )
-    for _ in generate.with_progress(counts, count):
-        pass
+    with progress_bar(options.num_images, "generating", "images") as bar:
+        for count in made:
+            bar.update(count - bar.n)
     print(options.output)
     return DONE
 
 
 def export_options(command: Parser) -> None:
-    from gancompare.explore.export import FORMATS
+    from gancompare.explore.formats import FORMATS
 
     command.add_argument("--run", required=True, type=Path, metavar="DIR", help="a run's directory")
     command.add_argument("--output", required=True, type=Path, metavar="FILE", help="a new file")

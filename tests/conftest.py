@@ -1,10 +1,19 @@
 """Fixtures for all tests: a place of their own for caches, tiny images, and a real browser, where there is one."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from gancompare.base.streams import stream
+from gancompare.config import RunConfig
+from gancompare.models import generator_for, initialize
+from gancompare.runs import record
+from gancompare.runs.layout import CLOCKS, run_directory
+from gancompare.runs.weights import save_generator
 
 # a container may lack the sandbox and the GPU; the rest keeps Chromium from asking its own servers for anything
 CHROMIUM_ARGS = [
@@ -81,3 +90,55 @@ def image_folder(tmp_path_factory):
         pixels[top : top + 12, left : left + 12] = rng.integers(100, 256, size=3)
         Image.fromarray(pixels).save(folder / f"{i:02d}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_run():
+    """A function (directory, **options) → that directory, made, with a finished run whose weights are random."""
+
+    @torch.no_grad()
+    def make(directory, channels=1, seed=0, scale=12.0, method="gan", status="complete", weights=True):
+        sizes = {"image_size": 28, "channels": channels, "latent_dim": 16, "base_channels": 4}
+        config = RunConfig(dataset="mnist", method=method, seed=seed, profile="smoke", **sizes)
+        directory.mkdir(parents=True, exist_ok=True)
+        record.begin(directory, config, {"fingerprint": "0", "num_images": 1})
+        net = initialize(generator_for(config.to_dict()), stream(seed, method))
+        for tensor in net.parameters():
+            if tensor.ndim > 1:
+                tensor.mul_(scale)  # contrast: images that differ by more than a rounding
+        if weights:
+            save_generator(directory, net)
+        record.write_status(directory, status, generator_steps=4)
+        return directory
+
+    return make
+
+
+@pytest.fixture
+def write_run():
+    """A function that writes a finished run of a cell of a sweep by hand, as it lies on the disk.
+
+    ``curve``: FD on the way, its last value is the final one. Other keywords: scores of the last checkpoint.
+    """
+
+    def write(results, name, cell, config, curve, *, variance=100.0, status="complete", fingerprint="f", **scores):
+        directory = run_directory(results / name, cell, config)
+        directory.mkdir(parents=True)
+        written = {
+            "config": config.to_dict(),
+            "data": {"fingerprint": fingerprint, "num_images": 9},
+            "hash": config.hash(),
+        }
+        (directory / "config.json").write_text(json.dumps(written))
+        ended = {"status": status, "generator_steps": config.generator_steps}
+        (directory / "status.json").write_text(json.dumps(ended))
+        lines = [f"{step},{value}" for step, value in enumerate(curve)]
+        (directory / "history.csv").write_text("\n".join(["generator_steps,fd", *lines]) + "\n")
+        if status == "complete":
+            primary = {"fd": curve[-1], "variance": variance, "floor": 1.0, "label": "FD-test", "n_fake": 64}
+            extractors = {"random-init": primary, "pixel-pca": {"fd": 7.0}}
+            last = dict.fromkeys(CLOCKS, 4) | scores | {"extractors": extractors}
+            content = {"primary": "random-init", "checkpoints": {"last": last}}
+            (directory / "metrics.json").write_text(json.dumps(content))
+
+    return write

@@ -12,7 +12,7 @@ from gancompare.base import device as machine
 from gancompare.bench.textbook import LOOPS
 from gancompare.config import RunConfig
 from gancompare.data.datasets import Dataset, load_splits
-from gancompare.scoring.evaluation import Reference, monitoring_reference
+from gancompare.scoring.reference import Reference, monitoring_reference
 from gancompare.scoring.sampling import evaluation_samples
 from gancompare.train import prepare
 

@@ -1,22 +1,62 @@
-"""Ways through latent space, for the widgets and for the pages that run without Python."""
+"""Where in latent space pictures are taken: points, directions, ways between latents, truncation."""
+
+import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gancompare.base.streams import fixed_latents
+from gancompare.runs.layout import RunError
+
+IMAGES = 16  # latents at every point
 MASK = 0xFFFFFFFF
 GOLDEN = 0x9E3779B9  # 2³² over the golden ratio, odd: its multiples visit every number below 2³²
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where in latent space the pictures are taken."""
+
+    seed: int = 0  # of the latents
+    other: int = 1  # seed that the interpolation leads to
+    percent: int = 0  # of the way there
+    truncation: float | None = None  # as in ``truncate``
+    along: tuple[float, ...] = ()  # how far along each principal direction
+    directions_of: str | None = None  # method whose generator these directions belong to
+    coordinates: tuple[tuple[int, float], ...] = ()  # (index, how far)
+    class_name: str | None = None  # class that conditional generators draw; None: their classes in turn
+
+    def latents(self, latent_dim: int, directions: Tensor) -> Tensor:
+        """(IMAGES, latent_dim): the same shift for each image. ``directions``: rows of at most ``latent_dim``."""
+        ends = (fixed_latents(seed, "explore", IMAGES, latent_dim) for seed in (self.seed, self.other))
+        z = truncate(slerp(*ends, self.percent / 100), self.truncation)
+        for amount, direction in zip(self.along, directions, strict=False):
+            z[:, : len(direction)] += amount * direction
+        for index, amount in self.coordinates:
+            z[:, index] += amount
+        return z
+
+    def text(self) -> str:
+        """What is shown, in words."""
+        parts = [f"latents of seed {self.seed}"]
+        parts += [f"{self.percent} % of the way to seed {self.other}"] if self.percent else []
+        parts += [f"cut at ±{self.truncation:.2f}"] if self.truncation is not None else []
+        parts += [f"direction {i} {a:+.2f}" for i, a in enumerate(self.along, 1) if a]
+        parts += [f"coordinate {i} {a:+.2f}" for i, a in self.coordinates if a]
+        parts += [f"class {self.class_name}"] if self.class_name is not None else []
+        return ", ".join(parts)
 
 
 @torch.no_grad()
 def principal_directions(net: nn.Module) -> tuple[Tensor, Tensor]:
     """Directions in latent space that move the first layer's activations most, and the share of variance of each.
 
-    As in GANSpace (Härkönen et al. 2020): principal components of the first activations over latents from N(0, 1),
-    led back to latents. Before its nonlinearity the first layer is affine here, so that no sampling is needed.
+    As in GANSpace (Härkönen et al. 2020, §2): principal components of the first activations over latents from N(0, 1),
+    mapped back to latents. Before its nonlinearity the first layer is affine here, so no sampling is needed.
     Returns unit rows (latent_dim, latent_dim), largest first, and shares (latent_dim,) that sum to 1.
     """
-
     norm = [layer for layer in net.layers[:1] if isinstance(layer, nn.BatchNorm2d)]  # else it is the nonlinearity
 
     def activations(z: Tensor) -> Tensor:
@@ -27,7 +67,7 @@ def principal_directions(net: nn.Module) -> tuple[Tensor, Tensor]:
     strengths, vectors = torch.linalg.eigh(slopes @ slopes.T)
     vectors, strengths = vectors.T.flip(0), strengths.flip(0).clamp(min=0)
     largest = vectors.gather(1, vectors.abs().argmax(dim=1, keepdim=True))
-    return (vectors * largest.sign()).float(), (strengths / strengths.sum()).float()  # a sign of its own to each
+    return (vectors * largest.sign()).float(), (strengths / strengths.sum()).float()  # fixes each sign
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
@@ -46,11 +86,27 @@ def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
     return ((part_a * a / lengths[0] + part_b * b / lengths[1]) * length).to(a.dtype)
 
 
+def truncate(z: Tensor, limit: float | None) -> Tensor:
+    """Values of N(0, 1) → values of N(0, 1) cut off at ±``limit`` (the truncation trick), each moved monotonically.
+
+    Each value keeps its quantile, so that one latent stays recognisable as the limit changes. None: as they are.
+    Raises RunError unless ``limit`` is positive and finite.
+    """
+    if limit is None:
+        return z
+    if not 0 < limit < math.inf:
+        raise RunError(f"--truncation {limit}: must be a positive number; small is typical, large is varied")
+    edge = torch.special.ndtr(torch.tensor(-float(limit), dtype=torch.float64))
+    negative = torch.special.ndtr(-z.double().abs())  # the lower tail alone keeps its digits
+    cut = torch.special.ndtri(edge + negative * (1 - 2 * edge))
+    return torch.copysign(cut.abs().clamp(max=limit), z.double()).to(z.dtype)
+
+
 def portable(seed: int, count: int, latent_dim: int) -> Tensor:
     """Latents (count, latent_dim) from N(0, 1) that any language can draw: those of a page's explorer.
 
-    Uniforms are 32-bit counters through the finaliser of MurmurHash3, led to normals by Box and Muller (1958) in
-    float64; ``live.js`` does the same. For pictures only: training and scores draw from ``streams``.
+    Uniforms are 32-bit counters through the finaliser of MurmurHash3, made normal by Box and Muller (1958) in float64;
+    ``live.js`` does the same. For pictures only: training and scores draw from ``streams``.
     """
     pairs = (count * latent_dim + 1) // 2
     counters = (

@@ -1,4 +1,4 @@
-"""The metrics there are: what each is called, which direction is better, and what it is measured with."""
+"""Which metrics there are: the heading of each, which direction is better, and what it is measured with."""
 
 from typing import NamedTuple
 
@@ -6,8 +6,8 @@ from typing import NamedTuple
 class Metric(NamedTuple):
     """A column of the scores."""
 
-    heading: str  # as a table or an axis calls it
-    better: str  # "lower", "higher", or "" where neither end is better
+    heading: str  # in a table or on an axis
+    better: str  # "lower", "higher", or "" if neither end is better
     by_features: bool = False  # measured by every extractor, so that a second one can contradict it
 
 

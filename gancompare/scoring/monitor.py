@@ -1,22 +1,23 @@
-"""What is measured of a run while it trains: distance to real images, the critic's diagnostics, spread of the samples.
+"""What a run measures while it trains: distance to real images, the critic's diagnostics, spread of the samples.
 
-Measuring uses streams of its own and leaves nets, gradients and batch statistics as they were, so a run that is measured
-often ends in the same bits as one that is not.
+Measuring uses random streams of its own and leaves nets, gradients and batch statistics as they were, so a run that is
+measured often ends in the same bits as one that is not.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gancompare.base.streams import stream
 from gancompare.config import RunConfig
 from gancompare.data.datasets import Splits
 from gancompare.data.pixels import to_unit_range
 from gancompare.runs.grids import IMAGES
-from gancompare.scoring import diagnostics
-from gancompare.scoring.evaluation import Reference, monitoring_reference
+from gancompare.scoring.diagnostics.layers import slope_over_depth
+from gancompare.scoring.diagnostics.panel import Measurement, panel
+from gancompare.scoring.reference import Reference, monitoring_reference
 from gancompare.scoring.sampling import evaluation_samples, fixed_samples, in_eval_mode
 
 NOT_MEASURED = dict.fromkeys(
@@ -33,20 +34,19 @@ class Monitor:
     reference: Reference | None  # real images to compare samples with; None: nothing is scored
     real: Tensor  # uint8 (≤ 64, C, H, W), training images
     labels: Tensor | None  # (≤ 64,), their classes in a conditional run
-    held_out: Tensor | None  # uint8 (≤ 64, C, H, W), never trained on
+    held_out: Tensor | None  # uint8 (≤ 64, C, H, W), never trained on; None in a conditional run
 
 
 def make_monitor(config: RunConfig, data: Splits, device: torch.device) -> Monitor:
-    """Raises FeatureError for an extractor that cannot be had."""
+    """The fixed images of a run. Raises FeatureError for an extractor that cannot be loaded."""
     reference = monitoring_reference(config, data, device)
     images = data.train.images
     chosen = torch.randperm(len(images), generator=stream(config.seed, "measured"))[:IMAGES]
     held_out = None
-    if (
-        data.test is not None and not config.conditional
-    ):  # it would need other labels than the training images beside it
-        of_test = torch.randperm(len(data.test.images), generator=stream(config.seed, "measured/held-out"))[:IMAGES]
-        held_out = data.test.images[of_test].to(device)
+    # a conditional critic scores images by the labels of the training images beside them, which are not theirs
+    if data.test is not None and not config.conditional:
+        order = torch.randperm(len(data.test.images), generator=stream(config.seed, "measured/held-out"))
+        held_out = data.test.images[order[:IMAGES]].to(device)
     return Monitor(
         seed=config.seed,
         count=min(config.monitor_images, len(reference.features)) if reference else 0,
@@ -57,30 +57,40 @@ def make_monitor(config: RunConfig, data: Splits, device: torch.device) -> Monit
     )
 
 
-def measure(monitor: Monitor, nets: Any) -> tuple[dict[str, float | None], list[diagnostics.Measurement]]:
-    """Columns for the history, and ``diagnostics.panel`` in float32, of ``nets`` (a ``train.Nets``) as they stand.
+def measure(monitor: Monitor, nets: Any) -> tuple[dict[str, float | None], list[Measurement]]:
+    """Columns for the history, and ``diagnostics.panel`` in float32, of ``nets`` (a ``train.Nets``) at this moment.
 
-    ``fd`` and ``kid``: distance of samples of the averaged generator from as many real images. ``critic_gradient_norm``: mean norm
-    of the critic's gradient between real and fake images. ``gradient_slope_over_depth``: see
-    ``diagnostics.slope_over_depth``. ``pixel_std``: standard deviation over 64 images from fixed latents, averaged over
-    pixels; 0 when all images are the same. ``share_at_clip``: share of the critic's weights within 1 % of the bound,
-    where there is one. The diagnostics use fakes of the generator itself, as the critic never meets those of the average.
+    - ``fd``, ``kid``: distance of samples of the EMA generator from as many real images
+    - ``critic_gradient_norm``: mean norm of the critic's gradient between real and fake images
+    - ``gradient_slope_over_depth``: see ``slope_over_depth``
+    - ``pixel_std``: standard deviation over 64 images from fixed latents, averaged over pixels; 0 if all images are the
+      same
+    - ``share_at_clip``: share of the critic's weights within 1 % of the bound, if there is one
     """
-    real, critic = to_unit_range(monitor.real), nets.critic
-    critic.labels = monitor.labels
-    fake = fixed_samples(nets.generator, monitor.seed, len(real), monitor.labels, bf16=nets.bf16)
-    held_out = None if monitor.held_out is None else to_unit_range(monitor.held_out)
-    with in_eval_mode(critic):
-        panel = diagnostics.panel(
-            critic, nets.objective, real, fake, held_out, stream(monitor.seed, "measured", real.device)
-        )
+    rows = _measure_critic(monitor, nets)
     row = dict(NOT_MEASURED)
     if monitor.reference is not None:
         row |= monitor.reference.distances(evaluation_samples(nets.average, monitor.seed, monitor.count))
     if clip := getattr(nets.objective, "clip", None):
-        weights = torch.cat([parameter.detach().flatten() for parameter in critic.parameters()])
-        row["share_at_clip"] = (weights.abs() >= 0.99 * clip).float().mean().item()
-    row["critic_gradient_norm"] = {m[:2]: m[2] for m in panel}["gradient_norm_mean", "interpolated"]
-    row["gradient_slope_over_depth"] = diagnostics.slope_over_depth(panel)
+        row["share_at_clip"] = _share_at_clip(nets.critic, clip)
+    values = {(m.quantity, m.where): m.value for m in rows}
+    row["critic_gradient_norm"] = values["gradient_norm_mean", "interpolated"]
+    row["gradient_slope_over_depth"] = slope_over_depth(m.value for m in rows if m.quantity == "layer_gradient_norm")
     row["pixel_std"] = fixed_samples(nets.average, monitor.seed, IMAGES, bf16=nets.bf16).std(dim=0).mean().item()
-    return row, panel
+    return row, rows
+
+
+def _measure_critic(monitor: Monitor, nets: Any) -> list[Measurement]:
+    """The panel, on fakes of the generator itself: the critic never meets those of the EMA."""
+    real, critic = to_unit_range(monitor.real), nets.critic
+    critic.labels = monitor.labels
+    fake = fixed_samples(nets.generator, monitor.seed, len(real), labels=monitor.labels, bf16=nets.bf16)
+    held_out = None if monitor.held_out is None else to_unit_range(monitor.held_out)
+    rng = stream(monitor.seed, "measured", real.device)
+    with in_eval_mode(critic):
+        return panel(critic, nets.objective, real=real, fake=fake, held_out=held_out, rng=rng)
+
+
+def _share_at_clip(critic: nn.Module, clip: float) -> float:
+    weights = torch.cat([parameter.detach().flatten() for parameter in critic.parameters()])
+    return (weights.abs() >= 0.99 * clip).float().mean().item()

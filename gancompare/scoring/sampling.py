@@ -1,4 +1,4 @@
-"""Images from a generator: the same latents for every method, in eval mode, and no random state is moved."""
+"""Images from a generator in eval mode: every method gets the same latents, and no random state is moved."""
 
 import contextlib
 import itertools
@@ -13,6 +13,7 @@ from gancompare.data.pixels import to_uint8
 
 @contextlib.contextmanager
 def in_eval_mode(net: nn.Module) -> Iterator[None]:
+    """Within the block ``net`` is in eval mode, afterwards in the mode that it was in."""
     training = net.training
     net.eval()
     try:
@@ -28,7 +29,7 @@ def in_batches(latents: Tensor, labels: Tensor | None, size: int) -> Iterator[tu
 
 
 @torch.no_grad()
-def fixed_samples(net: nn.Module, seed: int, count: int, labels: Tensor | None = None, *, bf16: bool = False) -> Tensor:
+def fixed_samples(net: nn.Module, seed: int, count: int, *, labels: Tensor | None = None, bf16: bool = False) -> Tensor:
     """``count`` images (count, C, H, W) in [-1, 1] from the seed's grid latents: always the same latents.
 
     ``labels`` (count,): the classes to draw; by default a conditional generator shows its classes in turn.
@@ -39,13 +40,13 @@ def fixed_samples(net: nn.Module, seed: int, count: int, labels: Tensor | None =
 
 
 @torch.no_grad()
-def evaluation_samples(net: nn.Module, seed: int, count: int, batch_size: int = 256) -> Tensor:
+def evaluation_samples(net: nn.Module, seed: int, count: int, *, batch_size: int = 256) -> Tensor:
     """``count`` uint8 images on the CPU from the seed's evaluation latents: the same latents for every method.
 
     A conditional generator draws its classes in turn, equally many of each.
     """
     device = next(net.parameters()).device
-    latents, labels = fixed_latents(seed, "evaluation", count, net.latent_dim), net.in_turn(count)
+    latents, classes = fixed_latents(seed, "evaluation", count, net.latent_dim), net.in_turn(count)
     with in_eval_mode(net):
-        parts = in_batches(latents, labels, batch_size)
-        return torch.cat([to_uint8(net(z.to(device), of)).cpu() for z, of in parts])
+        parts = in_batches(latents, classes, batch_size)
+        return torch.cat([to_uint8(net(z.to(device), labels)).cpu() for z, labels in parts])

@@ -18,7 +18,8 @@ from gancompare.config import RunConfig
 from gancompare.data.datasets import Splits, load_splits, summary
 from gancompare.runs import layout, record
 from gancompare.runs.layout import RunError
-from gancompare.scoring import evaluation
+from gancompare.scoring.evaluation import due
+from gancompare.scoring.reference import monitoring_reference
 from gancompare.study.grid import cost
 from gancompare.study.run import Outcome
 
@@ -90,7 +91,7 @@ def run_studies(
                 flush=True,
             )
         for config in {(images_of(job.config), job.config.extractor): job.config for job in waiting}.values():
-            evaluation.monitoring_reference(config, images[images_of(config)], choose_device(config.device))  # cached
+            monitoring_reference(config, images[images_of(config)], choose_device(config.device))  # cached
         waiting.sort(key=lambda job: cost(job.config), reverse=True)
         outcomes += carry_out(waiting, results, shared)
     return outcomes
@@ -119,7 +120,7 @@ def already(job: Job, data: Splits, notebook: bool) -> Outcome | None:
     except RunError as error:
         return Outcome(job.config, job.directory, "failed", str(error))
     undrawn = notebook and not (job.directory / layout.NOTEBOOK).exists()
-    if not finished or undrawn or evaluation.due(job.config, job.directory):
+    if not finished or undrawn or due(job.config, job.directory):
         return None
     return Outcome(job.config, job.directory, "skipped")
 

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gancompare import arms
-from gancompare.explore.widgets import Picture, gif, jpeg, with_twin
+from gancompare.explore.elements import Picture, with_twin
+from gancompare.explore.films import gif
+from gancompare.explore.pictures import jpeg
 from gancompare.report.style import panels
 from gancompare.toys.figures import bare, draw_data
 from gancompare.toys.training import Snapshot, ToyRun
@@ -63,7 +65,7 @@ def slider(pictures: Sequence[Image.Image]) -> widgets.VBox:
     control = widgets.IntSlider(0, min=0, max=len(pictures) - 1, description="picture", readout=False)
     tooltip = "samples and the directions of the critic's gradient"
     shown = Picture(value=jpeg(pictures[0]), format="jpeg", tooltip=tooltip)
-    control.observe(lambda change: setattr(shown, "value", jpeg(pictures[change.new])), "value")
+    control.observe(lambda change: shown.set_trait("value", jpeg(pictures[change.new])), "value")
     return widgets.VBox([with_twin(control), shown])
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gancompare.base.streams import stream
 from gancompare.objectives import METHODS, interpolate
-from gancompare.scoring.diagnostics import input_gradient_norms
+from gancompare.scoring.diagnostics.slopes import input_gradient_norms
 from gancompare.toys.points import TOYS, noisy, sample, wasserstein
 
 BATCH = 128

@@ -12,7 +12,7 @@ from scipy import stats
 from torch import nn
 
 from gancompare.base.streams import stream
-from gancompare.scoring.diagnostics import layer_gradient_norms
+from gancompare.scoring.diagnostics.layers import layer_gradient_norms
 from gancompare.toys.critics import LEARNING_RATE, fit_critic, mlp_critic
 from gancompare.toys.points import noisy, sample
 
@@ -64,7 +64,7 @@ def norms_by_relu(objective: Any, critic: nn.Module, toy: str, *, seed: int) -> 
     """``diagnostics.layer_gradient_norms`` by what each ReLU puts out, on fresh points, first layer first."""
     held_out, dtype = stream(seed, "evaluation"), next(critic.parameters()).dtype
     real, fake = sample(toy, 512, held_out).to(dtype), noisy(toy, 512, held_out).to(dtype)
-    return np.array([*layer_gradient_norms(critic, objective, real, fake, held_out).values()][1:])
+    return np.array([*layer_gradient_norms(critic, objective, real=real, fake=fake, rng=held_out).values()][1:])
 
 
 def weights_of(critic: nn.Module) -> np.ndarray:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gancompare.base.streams import stream
-from gancompare.scoring.diagnostics import input_gradient
+from gancompare.scoring.diagnostics.slopes import input_gradient
 from gancompare.toys.critics import BATCH, adam, critic_step, empirical_lipschitz, estimate, mlp, mlp_critic
 from gancompare.toys.points import modes, sample, toy_named, wasserstein
 

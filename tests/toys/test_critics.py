@@ -7,7 +7,7 @@ from torch import nn
 
 from gancompare.base.streams import stream
 from gancompare.objectives import METHODS, interpolate
-from gancompare.scoring.diagnostics import input_gradient
+from gancompare.scoring.diagnostics.slopes import input_gradient
 from gancompare.toys.critics import (
     empirical_lipschitz,
     fit_critic,

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from gancompare.objectives import METHODS
-from gancompare.scoring.diagnostics import layer_gradient_norms
+from gancompare.scoring.diagnostics.layers import layer_gradient_norms
 from gancompare.toys.deep import (
     DeepCritic,
     against_the_paper,
@@ -38,8 +38,9 @@ class TestDepth:
 
     @pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
     def test_the_factor_per_layer_of_a_net_that_scales_by_it(self, factor, rng):
-        points = torch.rand(2, 8, 2, generator=rng) + 0.1
-        norms = layer_gradient_norms(self.deep_linear(factor, 6), METHODS["wgan"](), *points, rng)
+        real, fake = torch.rand(2, 8, 2, generator=rng) + 0.1
+        net = self.deep_linear(factor, 6)
+        norms = layer_gradient_norms(net, METHODS["wgan"](), real=real, fake=fake, rng=rng)
         norms = np.array([*norms.values()][1:])
         np.testing.assert_allclose(norms[-1], math.sqrt(2), rtol=1e-5)  # of (1, 1)
         fitted, r_squared = factor_per_layer(norms)

@@ -1,0 +1,78 @@
+"""How often intervals hold the truth: the simulation against what is known from theory and from the literature."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from gancompare.verdicts.calibration import coverage_table, simulated_coverage
+from gancompare.verdicts.intervals import BOUNDS, interval
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 7, 8, 10, 16])
+def test_default_interval_covers_what_it_says(n):
+    covered, finite = simulated_coverage("t", n, rng=np.random.default_rng(100 + n), studies=10_000)
+    assert covered == pytest.approx(0.95, abs=0.007)  # three standard errors of the simulation
+    assert finite == 1
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+@pytest.mark.parametrize("share", [0.1, 0.2])
+def test_default_interval_covers_with_diverged_runs(n, share):
+    assert simulated_coverage("t", n, share, rng=np.random.default_rng(n), studies=10_000)[0] >= 0.94
+
+
+def test_level_is_the_coverage():
+    for level in (0.5, 0.8, 0.99):
+        covered, _ = simulated_coverage("t", 5, rng=np.random.default_rng(0), studies=10_000, level=level)
+        assert covered == pytest.approx(level, abs=0.015)
+
+
+REFERENCES = [  # shared/REFERENCES.md §2: percentile bootstrap, n = 3, 5, 10
+    ("mean", 0.0, (0.76, 0.83, 0.91)),
+    ("mean", 0.1, (0.30, 0.39, 0.64)),
+    ("iqm", 0.0, (0.77, 0.89, 0.94)),
+    ("iqm", 0.1, (0.76, 0.89, 0.94)),
+]
+
+
+@pytest.mark.parametrize(("kind", "share", "expected"), REFERENCES)
+def test_percentile_bootstrap_covers_as_little_as_the_references_say(kind, share, expected):
+    found = [simulated_coverage("percentile", n, share, kind=kind, rng=np.random.default_rng(n))[0] for n in (3, 5, 10)]
+    assert found == pytest.approx(expected, abs=0.033)  # three standard errors at 2,000 studies against their ~2,000
+
+
+def test_mean_misses_whenever_no_run_of_the_study_diverged():
+    covered, finite = simulated_coverage("t", 5, 0.1, kind="mean", studies=5000, rng=np.random.default_rng(0))
+    assert covered == pytest.approx(1 - 0.9**5, abs=0.02)
+    assert finite == pytest.approx(0.9**5, abs=0.02)
+
+
+def test_coverage_table_is_the_same_each_time_and_says_what_is_unbounded():
+    table = coverage_table(seeds=(3, 5), studies=200)
+    assert table.equals(coverage_table(seeds=(3, 5), studies=200))
+    assert list(table.index) == list(itertools.product(("iqm", "mean"), BOUNDS))
+    assert list(table.columns) == list(itertools.product(("0% diverged", "10% diverged"), ("n = 3", "n = 5")))
+    assert "(" not in table.loc[("iqm", "t"), ("0% diverged", "n = 3")]
+    assert "(" in table.loc[("iqm", "t"), ("10% diverged", "n = 3")]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: simulated_coverage("t", 2), "n must be at least 3, got 2"),
+        (lambda: simulated_coverage("t", 3, 0.3), r"diverged_share must lie in \[0, 0.25\), got 0.3"),
+    ],
+)
+def test_errors_name_the_argument_and_the_value(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_global_random_state_is_neither_used_nor_touched():
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    values = [1.0, 2.0, 4.0, 9.0]
+    one, two = (interval(values, bounds="percentile", rng=np.random.default_rng(0)) for _ in range(2))
+    coverage_table(seeds=(3,), studies=20)
+    assert one == two
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
