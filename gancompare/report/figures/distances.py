@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from gancompare import arms
 from gancompare.report.style import DARK, by_method, dataset_panels, has_numbers, legend, log_axis, panels
-from gancompare.verdicts import ranking, statistics
+from gancompare.verdicts import curves, finals, shares
 
 
 def _final_scores(scores: pd.DataFrame) -> pd.DataFrame | None:
@@ -85,9 +85,9 @@ def performance_profile(scores: pd.DataFrame) -> Figure | None:
     axis = axes[0, 0]
     for method, runs in by_method(final):
         by_dataset = {name: rows["times"] for name, rows in runs.groupby("dataset")}
-        shares = statistics.performance_profile(by_dataset, thresholds)
+        reached = shares.performance_profile(by_dataset, thresholds)
         look = {"color": arms.color(method), "label": arms.name(method), "linewidth": 2}
-        axis.plot(thresholds, shares, drawstyle="steps-post", **look)
+        axis.plot(thresholds, reached, drawstyle="steps-post", **look)
     log_axis(axis, "x")
     axis.set_xlabel("FD in multiples of the FD of real images")
     axis.set_ylabel("share of runs at or below")
@@ -99,7 +99,7 @@ def performance_profile(scores: pd.DataFrame) -> Figure | None:
 def stability(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
     """A row per data set: final FD, rebound, oscillation and the share of failed runs, a line per method.
 
-    Rebound is measured from the best FD during training, oscillation by ``statistics.oscillation``. A run failed if it
+    Rebound is measured from the best FD during training, oscillation by ``curves.oscillation``. A run failed if it
     diverged or ended no nearer to the real images than one of them, repeated; its share has Wilson's 95 % interval.
     """
     final = _final_scores(scores)
@@ -108,7 +108,7 @@ def stability(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
     datasets = list(final["dataset"].unique())
     most = max(final.groupby("dataset")["method"].nunique())
     figure, axes = panels(len(datasets), 4, width=2.9, height=0.9 + 0.35 * most)
-    rebounds, swings = (_during_training(histories, how) for how in (statistics.rebound, statistics.oscillation))
+    rebounds, swings = (_during_training(histories, how) for how in (curves.rebound, curves.oscillation))
     for row, dataset in zip(axes, datasets, strict=True):
         rows = final[final["dataset"] == dataset]
         methods = by_method(rows)
@@ -127,8 +127,8 @@ def stability(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
 
 
 def _draw_failures(axis: Axes, runs: pd.DataFrame, *, y: int, method: str) -> None:
-    failed = ranking.failed(runs)
-    share = statistics.failure_rate(int(failed.sum()), len(failed))
+    failed = finals.failed(runs)
+    share = shares.proportion(int(failed.sum()), len(failed))
     axis.plot([share.low, share.high], [y, y], linewidth=2, color=arms.color(method))
     axis.plot(share.estimate, y, "o", markersize=6, color=arms.color(method))
     text = f"{failed.sum()} of {len(failed)}"

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from gancompare import arms
-from gancompare.verdicts import statistics
+from gancompare.verdicts.intervals import MIN_SEEDS, interval
 
 
 def intervals(values: pd.DataFrame) -> pd.DataFrame:
@@ -14,14 +14,14 @@ def intervals(values: pd.DataFrame) -> pd.DataFrame:
     method.
     """
     whole = values.dropna()
-    rows = [statistics.interval(row) for row in whole.to_numpy()]
+    rows = [interval(row) for row in whole.to_numpy()]
     ends = [(row.estimate, row.low, row.high) for row in rows]
     return pd.DataFrame(ends, index=whole.index, columns=["estimate", "low", "high"], dtype=float)
 
 
 def enough_for_interval(values: pd.DataFrame) -> bool:
     """Whether (steps, seeds) has enough seeds for an interval."""
-    return values.shape[1] >= statistics.MIN_SEEDS
+    return values.shape[1] >= MIN_SEEDS
 
 
 def needs_each_seed(values: pd.DataFrame) -> bool:

@@ -16,14 +16,13 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from gancompare import arms
 from gancompare.recipes import MAIN_METHODS
 from gancompare.report.style import legend, log_axis, panels
-from gancompare.runs.sweeps import ARCHITECTURE
-from gancompare.verdicts import statistics
+from gancompare.verdicts.intervals import interval
 
 COLORMAP, FRAME = "viridis_r", "#D55E00"
 
 
 def heat_maps(settings: pd.DataFrame, column: str, label: str) -> Figure | None:
-    """A panel per field of ``sensitivity.settings``: methods down, values across, one colour scale for all of them.
+    """A panel per field of ``sweep.settings_table``: methods down, values across, one colour scale for all of them.
 
     Each cell shows the interquartile mean of ``column`` over seeds (– if failed runs leave it without a bound), the
     number of seeds and the number of failed runs. The base has a frame. None if there are no values.
@@ -33,7 +32,7 @@ def heat_maps(settings: pd.DataFrame, column: str, label: str) -> Figure | None:
     cells = settings.assign(shown=settings[column].astype(float).mask(settings["failed"].astype(bool), np.inf))
     cells = cells.dropna(subset="shown")
     groups = dict(iter(cells.groupby(["field", "method", "value"], sort=False)))
-    means = {cell: statistics.interval(list(rows["shown"])).estimate for cell, rows in groups.items()}
+    means = {cell: interval(list(rows["shown"])).estimate for cell, rows in groups.items()}
     finite = [mean for mean in means.values() if math.isfinite(mean)]
     norm = LogNorm(min(finite), max(max(finite), 1.25 * min(finite))) if finite else None
     fields = list(settings["field"].unique())
@@ -84,7 +83,7 @@ def architectures(sweep: pd.DataFrame, bounds: Sequence[float], decides: float) 
 
     ``bounds`` are horizontal lines; the one that ``decides`` is solid. None without scored architectures.
     """
-    rows = sweep[sweep["cell"].str.startswith(ARCHITECTURE)] if len(sweep) else sweep
+    rows = sweep[sweep["part"] == "architectures"] if len(sweep) else sweep
     if rows.empty or not rows["fd"].notna().any():
         return None
     rows = rows.assign(share=(rows["fd"].astype(float) / rows["variance"].astype(float)).mask(rows["failed"], np.inf))
