@@ -1,9 +1,10 @@
 """The results of a study or a sweep → their page: execute the notebook that reads them, render it, list all pages."""
 
+import contextlib
 import datetime
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -13,7 +14,8 @@ from markupsafe import Markup
 from gancompare.base.errors import UserError
 from gancompare.base.notebooks import NotebookError, execute_notebook
 from gancompare.report.page import page_html, render_html, write_page
-from gancompare.runs.layout import run_directories
+from gancompare.runs.layout import RunError, run_directories
+from gancompare.runs.sweeps import cells_of
 
 PLAY = """## Play
 
@@ -33,13 +35,13 @@ class Kind(NamedTuple):
     """What a folder of results can be, and which notebook reads it."""
 
     name: str
-    studies: str  # where its runs lie, as ``run_directories`` wants it
+    runs: Callable[[Path, str], Sequence]  # (results, name) → what is in it of this kind; empty if it is another
     notebook: str
 
 
 KINDS = (
-    Kind("study", "{}", "03_compare.ipynb"),  # results/<name>/<dataset>/<method>/seed<k>
-    Kind("sweep", "{}/*", "06_sensitivity.ipynb"),  # results/<name>/<cell>/<dataset>/<method>/seed<k>
+    Kind("study", run_directories, "03_compare.ipynb"),
+    Kind("sweep", cells_of, "06_sensitivity.ipynb"),
 )
 
 
@@ -73,8 +75,10 @@ def build_report(name: str, results: Path, reports: Path, *, notebooks: Path | N
 
 
 def _kind(results: Path, name: str) -> Kind | None:
-    """What ``results/<name>`` is, by where its runs lie; None if it has none."""
-    return next((kind for kind in KINDS if run_directories(results, kind.studies.format(name))), None)
+    """What ``results/<name>`` is, by where its runs lie; None if it has none, or a name that no study can have."""
+    with contextlib.suppress(RunError):
+        return next((kind for kind in KINDS if kind.runs(results, name)), None)
+    return None
 
 
 def _insert(notebook, play: Sequence[tuple[str, str]]) -> None:

@@ -100,6 +100,7 @@ def test_a_folder_that_is_neither_is_refused_and_those_that_are_something_are_li
     add_run("swept/base")
     (tmp_path / "results" / "speed").mkdir()
     (tmp_path / "results" / "speed" / "step.csv").touch()
+    (tmp_path / "results" / ".hidden").mkdir()
     for name in ("speed", "tinny", "..", "", "*"):
         with pytest.raises(ReportError, match=r"there: swept \(sweep\), tiny \(study\)$"):
             build(name)

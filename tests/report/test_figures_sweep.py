@@ -53,16 +53,18 @@ def test_heat_maps_of_failures_alone_have_no_scale(settings):
 def test_what_is_not_there_is_not_drawn(settings):
     assert sweep.heat_maps(settings.iloc[:0], "fd", "FD") is None
     assert sweep.heat_maps(settings.assign(fd=np.nan), "fd", "FD") is None
-    cells = pd.DataFrame({"cell": ["base"], "method": ["gan"], "fd": [1.0], "variance": [1.0], "failed": [False]})
-    for table in (pd.DataFrame(), cells, cells.assign(cell="architecture-000", fd=np.nan)):
+    cells = pd.DataFrame(
+        {"cell": ["base"], "part": ["settings"], "method": ["gan"], "fd": [1.0], "variance": [1.0], "failed": [False]}
+    )
+    for table in (pd.DataFrame(), cells, cells.assign(cell="architecture-000", part="architectures", fd=np.nan)):
         assert sweep.architectures(table, (0.5,), 0.5) is None
 
 
 def test_architectures_are_in_order_of_their_median_and_failed_ones_on_top(drawn, legend):
     shares = {"gan": [0.6, np.nan], "wgan": [0.4, 0.1], "wgan-gp": [0.2, 0.3]}
     rows = [
-        {"cell": f"architecture-{i:03d}", "method": method, "fd": 50 * share, "variance": 50.0}
-        | {"failed": bool(np.isnan(share))}
+        {"cell": f"architecture-{i:03d}", "part": "architectures", "method": method, "fd": 50 * share}
+        | {"variance": 50.0, "failed": bool(np.isnan(share))}
         for method, values in shares.items()
         for i, share in enumerate(values)
     ]

@@ -16,7 +16,6 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from gancompare import arms
 from gancompare.recipes import MAIN_METHODS
 from gancompare.report.style import legend, log_axis, panels
-from gancompare.runs.sweeps import part_of
 from gancompare.verdicts.intervals import interval
 
 COLORMAP, FRAME = "viridis_r", "#D55E00"
@@ -84,7 +83,7 @@ def architectures(sweep: pd.DataFrame, bounds: Sequence[float], decides: float) 
 
     ``bounds`` are horizontal lines; the one that ``decides`` is solid. None without scored architectures.
     """
-    rows = sweep[sweep["cell"].map(part_of) == "architectures"] if len(sweep) else sweep
+    rows = sweep[sweep["part"] == "architectures"] if len(sweep) else sweep
     if rows.empty or not rows["fd"].notna().any():
         return None
     rows = rows.assign(share=(rows["fd"].astype(float) / rows["variance"].astype(float)).mask(rows["failed"], np.inf))
