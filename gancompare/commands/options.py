@@ -1,0 +1,63 @@
+"""Options that several commands share, and what is read from them."""
+
+from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
+from pathlib import Path
+from typing import Any
+
+from gancompare.config import FIELDS
+from gancompare.runs import layout
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130  # exit codes
+
+
+def add_fields(command: ArgumentParser, leave_out: tuple[str, ...] = ()) -> None:
+    """One option per config field, in kebab case; what is not given is filled in by profile, recipe and data set."""
+    group = command.add_argument_group("settings of a run (default: by profile, recipe, method and data set)")
+    for name, field in FIELDS.items():
+        if name in leave_out:
+            continue
+        flag, choices = "--" + name.replace("_", "-"), field.metadata["choices"]
+        text = field.metadata["help"] + (f" ({', '.join(map(str, choices))})" if choices else "")
+        if field.type is bool:
+            group.add_argument(flag, action=BooleanOptionalAction, default=None, help=text)
+        else:
+            group.add_argument(flag, type=field.type, default=None, metavar=field.type.__name__.upper(), help=text)
+
+
+def given(options: Namespace) -> dict[str, Any]:
+    """The config fields that were given on the command line."""
+    return {name: getattr(options, name) for name in FIELDS if getattr(options, name, None) is not None}
+
+
+def add_results(command: ArgumentParser) -> None:
+    default = layout.results_directory()
+    command.add_argument("--results", type=Path, default=default, metavar="DIR", help=f"(default: {default})")
+
+
+def add_reports(command: ArgumentParser) -> None:
+    command.add_argument("--reports", type=Path, metavar="DIR", help="(default: reports beside the results)")
+
+
+def add_training(command: ArgumentParser) -> None:
+    command.add_argument("--objectives", metavar="FILE", help="a Python file that adds objectives of your own")
+    command.add_argument("--no-notebook", action="store_true", help="train without Jupyter kernels")
+
+
+def load_objectives(options: Namespace) -> str | None:
+    """Execute the file of objectives, if one was given; returns its absolute path."""
+    if not options.objectives:
+        return None
+    from gancompare.objectives import load_file
+
+    load_file(options.objectives)
+    return str(Path(options.objectives).resolve())
+
+
+def whole_number(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def jobs_or_auto(text: str) -> int | str:
+    return text if text == "auto" else whole_number(text)
