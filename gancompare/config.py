@@ -119,7 +119,7 @@ class RunConfig:
         for name in ("profile", "recipe", "method", "dataset"):  # these decide what fills the others
             self._fill(name, {})
         defaults = {"n_critic": METHODS[self.method].n_critic}
-        defaults |= filled_in(self.profile, self.recipe, self.method, self.dataset)
+        defaults |= filled_in(profile=self.profile, recipe=self.recipe, method=self.method, dataset=self.dataset)
         for name in self.__dataclass_fields__:
             self._fill(name, defaults)
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):

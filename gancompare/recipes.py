@@ -66,7 +66,7 @@ EXTRACTORS: dict[str, str] = {
 }
 
 
-def filled_in(profile: str, recipe: str, method: str, dataset: str) -> dict[str, Any]:
+def filled_in(*, profile: str, recipe: str, method: str, dataset: str) -> dict[str, Any]:
     """The fields that are filled in where a config leaves them out; the profile wins, then the recipe."""
     by_method = RECIPES[recipe].get(method, RECIPES[recipe]["*"])
     return DATASETS.get(dataset, {}) | by_method | PROFILES[profile]

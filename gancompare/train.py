@@ -98,7 +98,7 @@ def train(
         machine.keep_freed_memory()
         nets, feed = prepare(config, data.train, device)
         progress, monitor = Progress(), make_monitor(config, data, device)
-        step_once = stepper(config, nets, feed, progress)
+        step_once = stepper(config, nets, feed, progress=progress)
         write_event = event_writer(directory) if config.tensorboard else lambda row: None
         about = {"hash": config.hash(), "device": device.type, "bf16": nets.bf16}
         saved = checkpoint.Contents(about, stateful(nets), feed.streams, progress)
@@ -108,7 +108,7 @@ def train(
         host = machine.describe(device, nets.bf16)
         record.write_status(directory, "running", pid=os.getpid(), machine=host, **progress.clocks())
         if progress.generator_steps == 0:
-            save_samples(config, directory, nets, 0)
+            save_samples(config, directory, nets, step=0)
 
         started = time.perf_counter()
         while progress.generator_steps < config.generator_steps:
@@ -143,7 +143,7 @@ def train(
                 progress.best_fd = row["fd"]
                 weights.save_generator(directory, nets.average, "best")
             if sample_now:
-                save_samples(config, directory, nets, step)
+                save_samples(config, directory, nets, step=step)
             if checkpoint_now:
                 checkpoint.save_checkpoint(directory, saved)
                 weights.save_generator(directory, nets.average)
@@ -199,7 +199,7 @@ def update(nets: Nets, feed: Feed, indices: Tensor, average_weight: float | Tens
         accumulate(sums, {"generator_loss": loss.detach()}, count="steps")
 
 
-def stepper(config: RunConfig, nets: Nets, feed: Feed, progress: Progress) -> Callable[[], None]:
+def stepper(config: RunConfig, nets: Nets, feed: Feed, *, progress: Progress) -> Callable[[], None]:
     """A function that makes one generator step and moves ``progress`` on; replayed as a CUDA graph where possible."""
     work, device = partial(update, nets, feed), feed.images.device
     advance = work
@@ -366,7 +366,7 @@ def mean_losses(sums: dict[str, Tensor], objective: Any) -> dict[str, float | No
     return losses | parts | {"wasserstein_estimate": estimate}
 
 
-def save_samples(config: RunConfig, directory: Path, nets: Nets, step: int) -> None:
+def save_samples(config: RunConfig, directory: Path, nets: Nets, *, step: int) -> None:
     images = fixed_samples(nets.average, config.seed, grids.IMAGES, bf16=nets.bf16)
     grids.save_grid(directory, step, to_uint8(images).cpu())
 

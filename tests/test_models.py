@@ -210,7 +210,7 @@ def test_initial_weights_are_normal_with_deviation_002(build, count):
 
 @pytest.mark.parametrize("norm", [None, *CRITIC_NORMS])
 def test_initialize_resets_biases_and_norms(norm):
-    net = Critic(28, 1, 2, norm) if norm else Generator(28, 1, 4, 2)
+    net = Critic(28, 1, 2, norm=norm) if norm else Generator(28, 1, 4, 2)
     with torch.no_grad():
         for tensor in (*net.parameters(), *(b for b in net.buffers() if b.is_floating_point())):
             tensor.fill_(3.0)
@@ -253,7 +253,7 @@ DIGESTS = {
 
 @pytest.mark.parametrize(("image_size", "norm"), DIGESTS)
 def test_names_and_initial_weights_of_the_default_nets_are_the_recorded_ones(image_size, norm):
-    generator, critic = Generator(image_size, 3, 4, 2), Critic(image_size, 3, 2, norm)
+    generator, critic = Generator(image_size, 3, 4, 2), Critic(image_size, 3, 2, norm=norm)
     content = hashlib.sha256()
     for net in (initialize(generator, stream(0)), initialize(critic, stream(1))):
         for name, tensor in net.state_dict().items():
@@ -302,7 +302,7 @@ def test_a_generator_without_norm_has_biases_in_its_place():
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_penalty_trains_every_layer_of_a_deeper_critic(activation):
-    critic = initialize(Critic(28, 1, 2, "layer", activation, 2), stream()).double()
+    critic = initialize(Critic(28, 1, 2, norm="layer", activation=activation, extra_layers=2), stream()).double()
     real, fake = random_tensor(1, 4, 1, 28, 28), random_tensor(2, 4, 1, 28, 28)
     gradient_penalty(critic, real, fake, stream()).backward()
     for layer in weight_layers(critic):
@@ -398,7 +398,7 @@ def test_critic_gradients_agree_with_finite_differences(norm):
 @pytest.mark.parametrize("norm", CRITIC_NORMS)
 def test_scores_and_images_are_float32_under_bf16_autocast(norm):
     generator = initialize(Generator(28, 1, 4, 2), stream())
-    critic = initialize(Critic(28, 1, 2, norm), stream())
+    critic = initialize(Critic(28, 1, 2, norm=norm), stream())
     inner = outputs_by_layer(critic, torch.zeros(2, 1, 28, 28), nn.Conv2d)
     inner.clear()
     with torch.autocast("cpu", torch.bfloat16):
@@ -421,9 +421,9 @@ def test_float64_stays_float64():
 
 @pytest.mark.parametrize("norm", ["batch", "none"])
 def test_a_conditional_generator_takes_the_class_as_a_one_hot_vector_beside_z(norm):
-    net = initialize(Generator(28, 1, 6, 2, norm, num_classes=3), stream()).double().eval()
+    net = initialize(Generator(28, 1, 6, 2, norm=norm, num_classes=3), stream()).double().eval()
     z, labels = random_tensor(1, 7, 6), torch.tensor([0, 1, 2, 2, 1, 0, 0])
-    plain = Generator(28, 1, 9, 2, norm).double().eval()  # of 6 + 3 inputs
+    plain = Generator(28, 1, 9, 2, norm=norm).double().eval()  # of 6 + 3 inputs
     weights = {name: value for name, value in net.state_dict().items() if name != "class_shift.weight"}
     weights["project.weight"] = torch.cat([net.project.weight, net.class_shift.weight.T], dim=1)
     plain.load_state_dict(weights)
@@ -449,7 +449,7 @@ def test_a_conditional_critic_adds_the_projection_on_its_class():
 
 
 def test_classes_of_a_spectral_critic_have_norm_one():
-    critic = initialize(Critic(28, 1, 2, "spectral", num_classes=3), stream()).train()
+    critic = initialize(Critic(28, 1, 2, norm="spectral", num_classes=3), stream()).train()
     critic.labels = torch.tensor([0, 1])
     for _ in range(200):
         critic(random_tensor(1, 2, 1, 28, 28, dtype=torch.float32))

@@ -75,6 +75,7 @@ def test_parameters_of_02_match_the_types_of_their_fields():
     RunConfig.from_parameters(values, also=tuple(WHERE))
 
 
+@pytest.mark.slow
 def test_01_shows_the_code_that_trains(tmp_path):
     tiny = {"seeds": 1, "generator_steps": 2, "critic_steps": 2, "width": 4, "deep_steps": 1, "trained_on": "swissroll"}
     executed = execute(NOTEBOOKS[0], tmp_path / "01.ipynb", methods="gan gan-gp", **tiny)
@@ -111,6 +112,7 @@ def smoke_study(tmp_path_factory, image_folder):
     return results
 
 
+@pytest.mark.slow
 def test_02_leaves_a_run_and_an_executed_notebook_with_figures(smoke_study):
     for directory in layout.find_runs(smoke_study, "smoke"):
         executed = nbformat.read(directory / "02_train.ipynb", as_version=4)
@@ -121,6 +123,7 @@ def test_02_leaves_a_run_and_an_executed_notebook_with_figures(smoke_study):
         assert weights.load_generator(directory).latent_dim == 16
 
 
+@pytest.mark.slow
 def test_02_runs_with_its_defaults_but_for_the_length(tmp_path):
     execute(
         NOTEBOOKS[1], tmp_path / "02.ipynb", generator_steps=1, base_channels=2, extractor="none", results=str(tmp_path)
@@ -129,6 +132,7 @@ def test_02_runs_with_its_defaults_but_for_the_length(tmp_path):
     assert record.read_config(directory)["config"]["dataset"] == "mnist5k"
 
 
+@pytest.mark.slow
 def test_02_trains_what_a_prepared_directory_says(image_folder, tmp_path):
     config = RunConfig(dataset=str(image_folder), method="gan", profile="smoke", image_size=28, seed=3)
     record.write_config(tmp_path / "run", config)
@@ -137,12 +141,14 @@ def test_02_trains_what_a_prepared_directory_says(image_folder, tmp_path):
     assert record.planned(tmp_path / "run") == config
 
 
+@pytest.mark.slow
 def test_02_refuses_a_misspelled_parameter(tmp_path):
     with pytest.raises(papermill.PapermillExecutionError, match=r"generator_stepz.*did you mean 'generator_steps'"):
         execute(NOTEBOOKS[1], tmp_path / "02.ipynb", generator_stepz=1, results=str(tmp_path))
     assert not (tmp_path / "notebook").exists()
 
 
+@pytest.mark.slow
 def test_03_compares_the_runs(smoke_study, tmp_path):
     executed = execute(NOTEBOOKS[2], tmp_path / "03.ipynb", study="smoke", results=str(smoke_study))
     shown = text(executed)
@@ -155,6 +161,7 @@ def sensitivity_notebook():
     return next(path for path in NOTEBOOKS if path.stem == "06_sensitivity")
 
 
+@pytest.mark.slow
 def test_06_reads_a_sweep(image_folder, tmp_path):
     fields = {"profile": "smoke", "image_size": 28, "evaluate_every": 1}
     cells = sweep.plan(str(image_folder), seeds=1, architectures=1, parts=("settings", "architectures"), **fields)
@@ -171,6 +178,7 @@ def test_06_reads_a_sweep(image_folder, tmp_path):
     assert "PacDCGAN2" in shown
 
 
+@pytest.mark.slow
 def test_06_says_what_to_run_where_there_is_no_sweep(tmp_path):
     executed = execute(sensitivity_notebook(), tmp_path / "06.ipynb", study="mine", results=str(tmp_path))
     shown = text(executed)

@@ -70,7 +70,7 @@ def after_steps(config, count, device=CPU):
     """(nets, feed, progress) after ``count`` generator steps."""
     nets, feed = prepared(config, device)
     progress = train.Progress()
-    step_once = train.stepper(config, nets, feed, progress)
+    step_once = train.stepper(config, nets, feed, progress=progress)
     for _ in range(count):
         step_once()
     return nets, feed, progress
@@ -321,6 +321,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(smoke, tmp_path, fields):
     assert list(dict.fromkeys(steps)) == ["2", "4", "6", "8", "10", "12"]  # evaluate_every=2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills a process with SIGKILL")
 def test_a_killed_run_resumes_to_the_same_bits(smoke, tmp_path):
     config = smoke(generator_steps=150, n_critic=2, checkpoint_every=7, log_every=2, evaluate_every=50)
@@ -494,7 +495,7 @@ def test_mirrored_images_are_the_images_or_their_mirrors(smoke):
 def test_the_moving_average_is_the_formula(smoke, decay):
     config = smoke(ema_decay=decay, precision="float32")
     nets, feed = prepared(config)
-    step_once = train.stepper(config, nets, feed, train.Progress())
+    step_once = train.stepper(config, nets, feed, progress=train.Progress())
     expected = {name: p.detach().clone().double() for name, p in nets.generator.named_parameters()}
     for step in range(6):
         step_once()

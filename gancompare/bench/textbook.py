@@ -97,7 +97,7 @@ def ours(config: RunConfig, nets: Nets, feed: Feed) -> Iterator[None]:
     """The package's loop, one generator step per ``next``, with the losses read every ``log_every`` steps."""
     machine.keep_freed_memory()
     progress = Progress()
-    step_once = stepper(config, nets, feed, progress)
+    step_once = stepper(config, nets, feed, progress=progress)
     while True:
         step_once()
         if progress.generator_steps % config.log_every == 0:

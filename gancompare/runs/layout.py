@@ -26,7 +26,7 @@ from gancompare.config import RunConfig
 from gancompare.data.datasets import dataset_slug
 
 CONFIG, STATUS, HISTORY, DIAGNOSTICS = "config.json", "status.json", "history.csv", "diagnostics.csv"
-CHECKPOINT, METRICS, SCORE_TABLE, NEIGHBOURS = "checkpoint.pt", "metrics.json", "evaluation.csv", "neighbours.png"
+CHECKPOINT, SCORES, SCORE_TABLE, NEIGHBOURS = "checkpoint.pt", "metrics.json", "evaluation.csv", "neighbours.png"
 WEIGHTS = {"last": "generator.safetensors", "best": "best.safetensors"}
 NOTEBOOK, LOG = "02_train.ipynb", "run.log"
 CLOCKS = ("generator_steps", "images_seen", "seconds")  # the columns of history.csv that time can be measured by

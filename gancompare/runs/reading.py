@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from gancompare.data.datasets import dataset_slug
-from gancompare.runs.layout import CLOCKS, DIAGNOSTICS, HISTORY, METRICS, find_runs
+from gancompare.runs.layout import CLOCKS, DIAGNOSTICS, HISTORY, SCORES, find_runs
 from gancompare.runs.record import read_config, read_json, read_status
 
 
@@ -91,7 +91,7 @@ def load_scores(study: pd.DataFrame) -> pd.DataFrame:
     tables, diverged = [], []
     for run in study.itertuples():
         about = {"dataset": run.dataset, "method": run.method, "seed": run.seed, "status": run.status}
-        content = read_json(run.directory / METRICS)
+        content = read_json(run.directory / SCORES)
         if content:
             tables.append(flatten_scores(content).assign(**about))
         elif run.status == "diverged":

@@ -53,7 +53,7 @@ def _write_scores(directory: Path, content: dict[str, Any]) -> None:
     table = reading.flatten_scores(content)
     plain = table.drop(columns=[c for c in table if table[c].map(lambda v: isinstance(v, list)).any()])
     write_atomically(directory / layout.SCORE_TABLE, plain.to_csv(index=False).encode())
-    record.write_json(directory / layout.METRICS, content)  # last: it says that the scores are all there
+    record.write_json(directory / layout.SCORES, content)  # last: it says that the scores are all there
 
 
 def score_all(fake: Tensor, references: list[Reference], n: int, *, data: Splits) -> tuple[dict[str, Any], Image.Image]:
@@ -79,7 +79,7 @@ def due(config: RunConfig, directory: Path) -> bool:
     return (
         chosen_extractor(config) is not None
         and record.read_status(directory)["status"] == "complete"
-        and not (directory / layout.METRICS).exists()
+        and not (directory / layout.SCORES).exists()
         and any((directory / name).exists() for name in (layout.WEIGHTS["last"], layout.CHECKPOINT))
     )
 

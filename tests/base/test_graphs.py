@@ -97,7 +97,7 @@ def test_each_reason_for_staying_eager_is_printed_once(smoke, capsys):
 
 def test_a_run_on_a_cpu_has_nothing_to_capture(smoke, capsys):
     config = smoke()
-    step_once = train.stepper(config, *prepared(config), train.Progress())
+    step_once = train.stepper(config, *prepared(config), progress=train.Progress())
     step_once()
     assert capsys.readouterr().out == ""
 
@@ -174,7 +174,7 @@ def by_stepper(config, steps):
     """Nets and feed after ``steps`` of ``train.stepper``, and the losses of each step."""
     nets, feed = prepared(config)
     progress, losses = train.Progress(), []
-    step_once = train.stepper(config, nets, feed, progress)
+    step_once = train.stepper(config, nets, feed, progress=progress)
     for _ in range(steps):
         step_once()
         losses.append({name: value.item() for name, value in progress.sums.items()})

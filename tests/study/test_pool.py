@@ -45,6 +45,7 @@ def run_study(tmp_path):
     return lambda configs, **options: pool.run_studies({"s": configs}, tmp_path, notebook=False, **options)
 
 
+@pytest.mark.slow
 def test_a_study_runs_skips_what_is_complete_and_extends(run_study, grid, tmp_path, capsys):
     first = run_study(grid(), jobs=2)
     assert set(statuses(first).values()) == {"complete"}
@@ -57,6 +58,7 @@ def test_a_study_runs_skips_what_is_complete_and_extends(run_study, grid, tmp_pa
     assert "gan/seed1: complete" in printed
 
 
+@pytest.mark.slow
 def test_threads_are_shared_out(run_study, grid, tmp_path):
     run_study(grid(), jobs=2)
     threads = max(1, usable_cores() // 2)
@@ -64,6 +66,7 @@ def test_threads_are_shared_out(run_study, grid, tmp_path):
         assert record.read_status(directory)["machine"]["threads"] == threads
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_listed_and_the_others_go_on(run_study, grid, tmp_path):
     configs = grid()
     broken = layout.run_directory(tmp_path, "s", configs[0])
@@ -76,6 +79,7 @@ def test_a_failed_run_is_listed_and_the_others_go_on(run_study, grid, tmp_path):
     assert str(broken / "run.log") in failed.message
 
 
+@pytest.mark.slow
 def test_a_finished_run_of_another_config_is_kept_and_reported(run_study, grid, tmp_path):
     run_study(grid(methods=("gan",)))
     (directory,) = layout.find_runs(tmp_path, "s")
@@ -94,6 +98,7 @@ def test_a_second_study_on_the_same_directory_is_told_who_holds_it(run_study, gr
         run_study(grid())
 
 
+@pytest.mark.slow
 def test_a_study_of_changed_images_is_refused(run_study, image_folder, tmp_path):
     folder = shutil.copytree(image_folder, tmp_path / "images")
     configs = grids.plan([str(folder)], ["gan"], [0], profile="smoke", image_size=28)
@@ -104,6 +109,7 @@ def test_a_study_of_changed_images_is_refused(run_study, image_folder, tmp_path)
     assert "other images" in outcome.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["config.json", "status.json"])
 def test_one_corrupt_run_does_not_stop_the_study(run_study, grid, tmp_path, file):
     run_study(grid(methods=("gan",)))
@@ -121,6 +127,7 @@ def test_two_folders_of_one_name_are_told_apart(run_study, image_folder, tmp_pat
         run_study(configs)
 
 
+@pytest.mark.slow
 def test_a_run_is_done_only_when_its_notebook_is(run_study, grid, tmp_path):
     (config,) = grid(methods=("gan",))
     run_study([config])
@@ -154,6 +161,7 @@ METHODS["lsgan"] = LSGAN
 """
 
 
+@pytest.mark.slow
 def test_a_method_from_a_file_joins_a_study_and_its_generator_loads_anywhere(image_folder, tmp_path):
     (tmp_path / "mine.py").write_text(LSGAN)
     command = [sys.executable, "-m", "gancompare", "study", "--name=s", f"--datasets={image_folder}", *SMOKE]
@@ -201,6 +209,7 @@ def wait_for_end(pid):
     pytest.fail(f"process {pid} goes on without its study")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
 def test_ctrl_c_stops_the_runs_and_tells_how_to_resume(long_study):
     process, command, directory = long_study
@@ -219,6 +228,7 @@ def test_ctrl_c_stops_the_runs_and_tells_how_to_resume(long_study):
     assert record.read_status(directory)["status"] == "complete"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="a zombie's state is read from /proc")
 def test_a_killed_study_leaves_no_run_behind(long_study):
     process, _, directory = long_study

@@ -11,6 +11,7 @@ from gancompare.runs import layout, record
 from gancompare.study.run import execute
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills a process with SIGKILL")
 def test_after_a_killed_run_the_same_command_goes_on(image_folder, tmp_path):
     """Through papermill: the kernel outlives the killed process for a moment, and the new run waits for it."""

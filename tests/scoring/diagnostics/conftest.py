@@ -58,7 +58,7 @@ def shipped(images, seeded):
     """A function (norm, channels, num_classes) → a critic as it is trained, in float32 and eval mode."""
 
     def critic(norm="layer", channels=1, num_classes=0):
-        net = initialize(Critic(28, channels, 4, norm, num_classes=num_classes), seeded(1))
+        net = initialize(Critic(28, channels, 4, norm=norm, num_classes=num_classes), seeded(1))
         net.labels = torch.arange(8) % num_classes if num_classes else None
         net(images(8, 5, (channels, 28, 28), torch.float32))  # moves the statistics of a BatchNorm
         return net.eval()
