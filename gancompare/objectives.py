@@ -86,8 +86,7 @@ class WGANGP:
         return {
             "real": -critic(real).mean(),
             "fake": critic(fake).mean(),
-            "penalty": self.penalty_weight
-            * gradient_penalty(critic, real, fake, rng, one_sided=self.one_sided_penalty),
+            "penalty": self.penalty_weight * gradient_penalty(critic, real, fake, rng, self.one_sided_penalty),
         }
 
     def generator_loss(self, critic: nn.Module, fake: Tensor, real: Tensor, rng: torch.Generator) -> Tensor:
@@ -136,8 +135,7 @@ class GANGP:
         return {
             "real": softplus(-critic(real)).mean(),
             "fake": softplus(critic(fake)).mean(),
-            "penalty": self.penalty_weight
-            * gradient_penalty(critic, real, fake, rng, one_sided=self.one_sided_penalty),
+            "penalty": self.penalty_weight * gradient_penalty(critic, real, fake, rng, self.one_sided_penalty),
         }
 
     def generator_loss(self, critic: nn.Module, fake: Tensor, real: Tensor, rng: torch.Generator) -> Tensor:
@@ -157,7 +155,7 @@ METHODS: dict[str, Any] = {
 
 
 def gradient_penalty(
-    critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator, *, one_sided: bool = False
+    critic: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator, one_sided: bool = False
 ) -> Tensor:
     """E[(||grad D(x_hat)||_2 - 1)^2] over one x_hat per sample (Gulrajani et al. 2017, §4), a 0-dim tensor.
 
