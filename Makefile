@@ -5,7 +5,7 @@ PYTHON   ?= python3
 PROFILE  ?= quick
 STUDY    ?= $(PROFILE)
 DATASETS ?= mnist5k
-METHODS  ?= gan wgan wgan-gp
+ARMS     ?= gan wgan wgan-gp
 SEEDS    ?= 2
 JOBS     ?=
 OPTIONS  ?=
@@ -16,7 +16,7 @@ READY := .venv/.ready
 .PHONY: study report lab test check lint clean
 
 study: $(READY)
-	@$(RUN) gancompare study --name $(STUDY) --datasets $(DATASETS) --methods $(METHODS) --seeds $(SEEDS) \
+	@$(RUN) gancompare study --name $(STUDY) --datasets $(DATASETS) --arms $(ARMS) --seeds $(SEEDS) \
 		--profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS)) $(OPTIONS)
 
 report: $(READY)

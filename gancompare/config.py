@@ -52,6 +52,9 @@ class RunConfig:
 
     dataset: str = _option("mnist5k", "built-in name, or path of a folder or zip of images")
     method: str = _option("wgan-gp", "objective to train with", choices=METHODS)
+    arm: str = _option(
+        None, "name of the arm, and of its directory: a method with settings of its own", affects_training=False
+    )
     seed: int = _option(0, "seed of weights, data order, latents and interpolation", 0, 2**31 - 1)
     profile: str = _option("quick", "budget and width", choices=PROFILES, affects_training=False)
     recipe: str = _option(
@@ -118,10 +121,12 @@ class RunConfig:
     def __post_init__(self) -> None:
         for name in ("profile", "recipe", "method", "dataset"):  # these decide what fills the others
             self._fill(name, {})
-        defaults = {"n_critic": METHODS[self.method].n_critic}
+        defaults = {"n_critic": METHODS[self.method].n_critic, "arm": self.method}
         defaults |= filled_in(profile=self.profile, recipe=self.recipe, method=self.method, dataset=self.dataset)
         for name in self.__dataclass_fields__:
             self._fill(name, defaults)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._=,-]*", self.arm):
+            raise ConfigError(f"arm={self.arm!r}: use letters, digits and any of . _ = , -, as it names a directory")
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
             raise ConfigError(f"device={self.device!r}: choose auto, cpu, cuda or cuda:N")
 

@@ -391,7 +391,7 @@ def with_progress(rows: Iterator[dict[str, Any]], config: RunConfig) -> Iterator
     for row in rows:
         step = row["generator_steps"]
         if bar is None:  # speed is measured from the first row on, so that a resume does not flatter it
-            label = f"{config.dataset} {config.method} seed {config.seed}"
+            label = f"{config.dataset} {config.arm} seed {config.seed}"
             bar = progress_bar(config.generator_steps, label, "steps", initial=step)
         bar.update(step - bar.n)
         yield row

@@ -78,7 +78,7 @@ def test_another_config_is_refused_before_a_kernel_starts_and_harms_nothing(imag
         (["run", "--no-notebook", "--dataset=minst"], "did you mean 'mnist'"),
         (["run", "--dataset=mnist5k", "--device=cuda:99"], "cuda:99"),
         (["study", "--name=../x"], "study name '../x'"),
-        (["study", "--methods", "gan", "gan"], "two runs would share"),
+        (["study", "--arms", "gan", "gan"], "two runs would share"),
         (["run", "--no-notebook", "--dataset=/nowhere/at/all"], "/nowhere/at/all"),
         (["run", "--study=../x", "--dataset=mnist5k"], "study name '../x'"),
         (["study", "--seeds=0"], "'0' is not a whole number from 1"),
@@ -109,7 +109,7 @@ def test_study_trains_all_and_writes_the_report(image_folder, tmp_path, capsys):
         "study",
         "--name=mine",
         f"--datasets={image_folder}",
-        "--methods",
+        "--arms",
         "gan",
         "wgan-gp",
         "--seeds=1",
@@ -127,7 +127,7 @@ def test_study_with_a_failed_run_exits_with_1_and_names_it(image_folder, tmp_pat
     directory = tmp_path / "smoke" / image_folder.name / "gan" / "seed0"
     directory.mkdir(parents=True)
     (directory / "checkpoint.pt").write_bytes(b"rubbish")
-    arguments = ["study", f"--datasets={image_folder}", "--methods=gan", "--seeds=1", *TINY, "--no-report"]
+    arguments = ["study", f"--datasets={image_folder}", "--arms=gan", "--seeds=1", *TINY, "--no-report"]
     assert main([*arguments, f"--results={tmp_path}"]) == 1
     assert f"failed: {directory}" in capsys.readouterr().err
 

@@ -8,6 +8,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from gancompare.arms import ARMS
 from gancompare.commands.options import (
     DONE,
     FAILED,
@@ -71,13 +72,14 @@ def end_with_parent() -> None:
 
 
 def study_options(command: ArgumentParser) -> None:
-    datasets_help, methods_help = "names or paths (default: mnist5k)", f"(default: {' '.join(MAIN_METHODS)})"
+    datasets_help = "names or paths (default: mnist5k)"
+    arms_help = f"{', '.join(ARMS)}, or method:field=value (default: {' '.join(MAIN_METHODS)})"
     command.add_argument("--name", help="name of the study (default: the profile's)")
     command.add_argument("--datasets", nargs="+", default=["mnist5k"], metavar="DATASET", help=datasets_help)
-    command.add_argument("--methods", nargs="+", default=list(MAIN_METHODS), metavar="METHOD", help=methods_help)
+    command.add_argument("--arms", nargs="+", default=list(MAIN_METHODS), metavar="ARM", help=arms_help)
     command.add_argument("--seeds", type=whole_number, default=2, metavar="N", help="seeds 0 to N-1 (default: 2)")
     add_pool(command)
-    add_fields(command, leave_out=("dataset", "method", "seed"))
+    add_fields(command, leave_out=("dataset", "method", "arm", "seed"))
 
 
 def run_study(options: Namespace) -> int:
@@ -85,7 +87,7 @@ def run_study(options: Namespace) -> int:
 
     objectives, fields = load_objectives(options), given(options)
     name = options.name or fields.get("profile", FIELDS["profile"].metadata["default"])
-    configs = plan(options.datasets, options.methods, range(options.seeds), **fields)
+    configs = plan(options.datasets, options.arms, range(options.seeds), **fields)
     return carry_out(options, {name: configs}, options.results, name, objectives)
 
 
@@ -100,7 +102,7 @@ def sensitivity_options(command: ArgumentParser) -> None:
     seed_help = "seed that the architectures are drawn from (default: 0)"
     command.add_argument("--architecture-seed", type=int, default=0, metavar="N", help=seed_help)
     add_pool(command)
-    add_fields(command, leave_out=("method", "seed"))
+    add_fields(command, leave_out=("method", "arm", "seed"))
     command.set_defaults(dataset="mnist5k")
 
 

@@ -29,7 +29,7 @@ def find_finished(results: str | Path) -> Finished:
         if finished:
             place = place_of(directory)
             seeds = runs.setdefault(place.study, {}).setdefault(place.dataset, {})
-            seeds.setdefault(place.seed, {})[place.method] = directory
+            seeds.setdefault(place.seed, {})[place.arm] = directory
     if not runs:
         raise RunError(f"no finished runs in {results}: train some first, with `gancompare study`")
     for datasets in runs.values():

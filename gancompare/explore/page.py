@@ -67,11 +67,11 @@ def with_weights(runs: pd.DataFrame) -> tuple[int, Nets, dict[str, Path]]:
     """The first seed with the most generators in a data set's runs (rows of ``load_runs``), these, and their runs."""
     best: tuple[int, Nets, dict[str, Path]] = (0, {}, {})
     for seed, mine in runs.groupby("seed"):
-        directories = dict(zip(mine["method"], mine["directory"], strict=True))
+        directories = dict(zip(mine["arm"], mine["directory"], strict=True))
         nets = open_generators(directories)
         if len(nets) > len(best[1]):
             best = int(seed), nets, directories
-        if len(best[1]) == runs["method"].nunique():
+        if len(best[1]) == runs["arm"].nunique():
             break
     return best
 

@@ -55,7 +55,7 @@ def dataset_panels(frame: pd.DataFrame, height: float = 3.0) -> tuple[Figure, It
 
 def by_method(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """(method, its rows) in the order of ``arms``."""
-    groups = dict(iter(frame.groupby("method")))
+    groups = dict(iter(frame.groupby("arm")))
     return [(method, groups[method]) for method in arms.in_order(groups)]
 
 

@@ -22,7 +22,7 @@ from gancompare.scoring.catalogue import METRICS
 
 ARROWS = {"lower": " ↓", "higher": " ↑", "": ""}  # point to what is better
 COMPARED = tuple(name for name in METRICS if name not in ("modes", "copy_flagged"))  # the columns of ``comparison``
-METHOD_COLUMNS = ("method", "first", "second")  # of the tables that ``plain`` shows
+METHOD_COLUMNS = ("arm", "first", "second")  # of the tables that ``plain`` shows
 BOUNDED = Markup("{} <br><small>[{}, {}]</small>")
 STRONG = Markup("<strong>{}</strong>")
 FOLD = Markup('<details style="margin-top:.75rem"><summary>{}</summary>{}</details>')
@@ -51,9 +51,9 @@ def heading(metric: str) -> str:
 def overview(runs: pd.DataFrame) -> pd.DataFrame:
     """What was trained, a row per data set and method."""
     runs = _in_order(runs).rename(columns=lambda name: name.replace("_", " "))
-    cells = runs.groupby(["dataset", "method"], sort=False)
+    cells = runs.groupby(["dataset", "arm"], sort=False)
     columns = ["num images", "image size", "base channels", "generator steps", "processor"]
-    return cells[columns].first().assign(seeds=cells.size()).rename(index=arms.name, level="method")
+    return cells[columns].first().assign(seeds=cells.size()).rename(index=arms.name, level="arm")
 
 
 def seeds(runs: pd.DataFrame) -> tuple[dict[str, int], str]:
@@ -72,8 +72,8 @@ def distances(scores: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
 
 def endings(runs: pd.DataFrame) -> pd.DataFrame:
     """Number of runs by data set and method (rows) and by how they ended (columns)."""
-    counts = _in_order(runs).groupby(["dataset", "method", "status"], sort=False).size().unstack(fill_value=0)
-    return counts.rename(index=arms.name, level="method").rename_axis(columns=None)
+    counts = _in_order(runs).groupby(["dataset", "arm", "status"], sort=False).size().unstack(fill_value=0)
+    return counts.rename(index=arms.name, level="arm").rename_axis(columns=None)
 
 
 def differing_fields(runs: pd.DataFrame) -> pd.DataFrame:
@@ -83,7 +83,7 @@ def differing_fields(runs: pd.DataFrame) -> pd.DataFrame:
     """
     shaping = [name for name, field in FIELDS.items() if field.metadata["affects_training"]]
     candidates = [*shaping, "fingerprint", "processor", "threads", "arithmetic", "torch"]
-    candidates = [name for name in candidates if name in runs and name not in ("dataset", "method", "seed")]
+    candidates = [name for name in candidates if name in runs and name not in ("dataset", "arm", "method", "seed")]
     values = runs.groupby("dataset", sort=False)[candidates].nunique().max()
     differing = [name for name in candidates if values[name] > 1]
     cells = {
@@ -91,9 +91,9 @@ def differing_fields(runs: pd.DataFrame) -> pd.DataFrame:
             name: ", ".join(sorted({f"{v:g}" if isinstance(v, float) else str(v) for v in rows[name]}))
             for name in differing
         }
-        for (dataset, method), rows in _in_order(runs).groupby(["dataset", "method"], sort=False)
+        for (dataset, method), rows in _in_order(runs).groupby(["dataset", "arm"], sort=False)
     }
-    return pd.DataFrame(cells, index=differing, columns=pd.MultiIndex.from_tuples(cells, names=["dataset", "method"]))
+    return pd.DataFrame(cells, index=differing, columns=pd.MultiIndex.from_tuples(cells, names=["dataset", "arm"]))
 
 
 def cost_table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -104,19 +104,19 @@ def cost_table(runs: pd.DataFrame) -> pd.DataFrame:
     ran = _in_order(runs[runs["seconds"].notna() & (runs["steps_done"] > 0)])
     ran["ms"] = 1000 * ran["seconds"].astype(float) / ran["steps_done"]
     ran["images"] = ran["images_seen"] / ran["steps_done"]
-    cells = ran.groupby(["dataset", "method"], sort=False)
+    cells = ran.groupby(["dataset", "arm"], sort=False)
     table = cells["ms"].agg(["mean", "min", "max"])
     table.insert(0, "ratio", table["mean"] / table["mean"].groupby(level="dataset", sort=False).transform("first"))
     table = table.rename(columns={"mean": "ms per step", "min": "fastest", "max": "slowest"})
     table["real images per step"] = cells["images"].mean()
     table["seeds"] = cells.size()
-    return table.round(2).rename(index=arms.name, level="method")
+    return table.round(2).rename(index=arms.name, level="arm")
 
 
 def _in_order(runs: pd.DataFrame) -> pd.DataFrame:
     """A copy whose data sets keep their order and whose methods are in the order of ``arms``."""
-    rank = {method: i for i, method in enumerate(arms.in_order(runs["method"].unique()))}
-    return runs.iloc[np.lexsort((runs["method"].map(rank), pd.factorize(runs["dataset"])[0]))].copy()
+    rank = {method: i for i, method in enumerate(arms.in_order(runs["arm"].unique()))}
+    return runs.iloc[np.lexsort((runs["arm"].map(rank), pd.factorize(runs["dataset"])[0]))].copy()
 
 
 # ---- what came out ---------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def comparison(frame: pd.DataFrame, labels: Mapping[str, str]) -> HTML:
         where = Markup("{} <br><small>{}</small>").format(dataset, labels.get(dataset, ""))
         counts = [int(row[metrics[0], name]) for name in ("n", "failed")]
         rows.append([where, arms.name(method), *counts, *(_score(row[name]) for name in metrics)])
-    head = ["data set", "method", "seeds", "failed", *map(heading, metrics)]
+    head = ["data set", "arm", "seeds", "failed", *map(heading, metrics)]
     return HTML(table(head, rows, "Scores with 95 % intervals, by data set and method.", row_head=1))
 
 

@@ -1,6 +1,6 @@
 """Where a run lies on disk and what its files are called: the one module that builds or takes apart these paths.
 
-``results/<study>/<dataset>/<method>/seed<k>/`` holds
+``results/<study>/<dataset>/<arm>/seed<k>/`` holds
 
 - ``config.json``: format number, package version, config hash, every ``RunConfig`` field, the data's fingerprint;
 - ``status.json``: running, complete, diverged, interrupted or failed, how far it got, why it stopped, the machine;
@@ -46,7 +46,7 @@ class Place(NamedTuple):
 
     study: str
     dataset: str  # as a directory name, see ``dataset_slug``
-    method: str
+    arm: str
     seed: int
 
 
@@ -67,7 +67,7 @@ def study_directory(results: str | Path, study: str) -> Path:
 
 def run_directory(results: str | Path, study: str, config: RunConfig) -> Path:
     """Where the run of ``config`` in ``study`` lives. Raises RunError for a study name that is not a plain name."""
-    return study_directory(results, study) / dataset_slug(config.dataset) / config.method / f"seed{config.seed}"
+    return study_directory(results, study) / dataset_slug(config.dataset) / config.arm / f"seed{config.seed}"
 
 
 def place_of(directory: Path) -> Place:
@@ -75,7 +75,7 @@ def place_of(directory: Path) -> Place:
     parts = Path(directory).absolute().parts
     seed = parts[-1].removeprefix("seed")
     if len(parts) < 4 or not seed.isdigit():
-        raise RunError(f"{directory} is not a run directory, <study>/<dataset>/<method>/seed<number>")
+        raise RunError(f"{directory} is not a run directory, <study>/<dataset>/<arm>/seed<number>")
     return Place(*parts[-4:-1], int(seed))
 
 

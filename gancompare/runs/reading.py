@@ -64,7 +64,7 @@ def load_rows(runs: pd.DataFrame, name: str) -> pd.DataFrame:
         if path.exists():
             table = pd.read_csv(path)
             table.insert(0, "dataset", run.dataset)
-            table.insert(1, "method", run.method)
+            table.insert(1, "arm", run.arm)
             table.insert(2, "seed", run.seed)
             tables.append(table)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
@@ -90,7 +90,7 @@ def load_scores(study: pd.DataFrame) -> pd.DataFrame:
     """
     tables, diverged = [], []
     for run in study.itertuples():
-        about = {"dataset": run.dataset, "method": run.method, "seed": run.seed, "status": run.status}
+        about = {"dataset": run.dataset, "arm": run.arm, "seed": run.seed, "status": run.status}
         content = read_json(run.directory / SCORES)
         if content:
             tables.append(flatten_scores(content).assign(**about))
@@ -104,5 +104,5 @@ def load_scores(study: pd.DataFrame) -> pd.DataFrame:
     columns = ["checkpoint", "extractor", "primary", "label", "variance"]
     lost = [shared[run["dataset"]][columns].assign(**run) for run in diverged if run["dataset"] in shared]
     scores = pd.concat([scores, *lost], ignore_index=True)
-    front = ["dataset", "method", "seed", "status"]
+    front = ["dataset", "arm", "seed", "status"]
     return scores[front + [name for name in scores if name not in front]]

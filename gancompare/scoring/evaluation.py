@@ -70,7 +70,7 @@ def score_all(fake: Tensor, references: list[Reference], n: int, *, data: Splits
 def score_if_due(config: RunConfig, directory: Path, data: Splits, device: torch.device) -> None:
     """Score a complete run that has no scores yet; a run whose weights were not kept stays as it is."""
     if due(config, directory):
-        print(f"{config.dataset} {config.method} seed {config.seed}: scoring", flush=True)
+        print(f"{config.dataset} {config.arm} seed {config.seed}: scoring", flush=True)
         score_run(config, directory, data, device)
 
 

@@ -4,14 +4,30 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
+from gancompare.arms import Arm, arm_of
 from gancompare.config import RunConfig
 from gancompare.objectives import METHODS
 
 
-def plan(datasets: Iterable[str], methods: Iterable[str], seeds: Iterable[int], **fields: Any) -> list[RunConfig]:
-    """Every combination of data set, method and seed with the same other fields. Raises ConfigError for a bad one."""
-    cells = itertools.product(datasets, methods, seeds)
-    return [RunConfig.from_dict(fields | {"dataset": d, "method": m, "seed": s}) for d, m, s in cells]
+def plan(datasets: Iterable[str], arms: Iterable[str], seeds: Iterable[int], **fields: Any) -> list[RunConfig]:
+    """Every combination of data set, arm and seed with the same other fields, which an arm's own settings outweigh.
+
+    ``arms`` are names or ``method:field=value``, see ``arms.arm_of``. Raises ConfigError or ArmError for a bad one.
+    """
+    cells = itertools.product(datasets, map(arm_of, arms), seeds)
+    return [
+        RunConfig.from_dict(
+            fields | _own(arm, fields) | {"dataset": dataset, "method": arm.method, "arm": arm.name, "seed": seed}
+        )
+        for dataset, arm, seed in cells
+    ]
+
+
+def _own(arm: Arm, fields: dict[str, Any]) -> dict[str, Any]:
+    """The settings of ``arm``; a method's own number of critic steps gives way to one that all arms are asked for."""
+    if arm.name == arm.method and "n_critic" in fields:
+        return {name: value for name, value in arm.fields.items() if name != "n_critic"}
+    return dict(arm.fields)
 
 
 def cost(config: RunConfig) -> float:

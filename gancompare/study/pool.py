@@ -107,7 +107,7 @@ def check_directories(jobs: list[Job]) -> None:
     for job in jobs:
         if job.directory in taken:
             other = taken[job.directory]
-            pair = f"{other.dataset} {other.method} and {job.config.dataset} {job.config.method}"
+            pair = f"{other.dataset} {other.arm} and {job.config.dataset} {job.config.arm}"
             raise RunError(f"two runs would share {job.directory} ({pair}): name each once, or rename a folder")
         taken[job.directory] = job.config
 

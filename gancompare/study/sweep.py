@@ -61,11 +61,11 @@ def base_fields(**fields: Any) -> dict[str, Any]:
 def plan_settings(dataset: str, seeds: int, **fields: Any) -> dict[str, list[RunConfig]]:
     """The base, and a cell per value of each of VARIATIONS; runs that would equal one of the base are only there."""
     cells = {BASE: plan_grid([dataset], MAIN_METHODS, range(seeds), **fields)}
-    base = {(config.method, config.seed): config for config in cells[BASE]}
+    base = {(config.arm, config.seed): config for config in cells[BASE]}
     for variation in VARIATIONS:
         for value in variation.values:
             configs = plan_grid([dataset], variation.methods, range(seeds), **fields | variation.change(value))
-            configs = [config for config in configs if config.differences(base[config.method, config.seed])]
+            configs = [config for config in configs if config.differences(base[config.arm, config.seed])]
             if configs:
                 cells[variation.cell(value)] = configs
     return cells

@@ -33,7 +33,7 @@ def successes(sweep: pd.DataFrame, share: float = SUCCESS[0]) -> pd.DataFrame:
         return pd.DataFrame()
     good = ~rows["failed"] & (rows["fd"].astype(float) <= share * rows["variance"].astype(float))
     scored = good[rows["failed"] | rows["fd"].notna()]
-    return scored.groupby([rows["cell"], rows["method"]]).first().unstack().dropna().astype(bool)
+    return scored.groupby([rows["cell"], rows["arm"]]).first().unstack().dropna().astype(bool)
 
 
 def success_rates(sweep: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -43,7 +43,7 @@ def success_rates(sweep: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         table = successes(sweep, share)
         for method in in_order(table.columns):
             rate = proportion(int(table[method].sum()), len(table), level)
-            rows.append({"FD at most, × variance": share, "method": method, "successes": int(table[method].sum())})
+            rows.append({"FD at most, × variance": share, "arm": method, "successes": int(table[method].sum())})
             rows[-1] |= {"architectures": rate.n, "share": rate.estimate, "low": rate.low, "high": rate.high}
     return pd.DataFrame(rows)
 

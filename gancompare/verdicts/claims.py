@@ -181,7 +181,7 @@ def _notes(parts: Sequence[Part], command: str) -> str:
 def _of_runs(histories: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     if histories.empty or runs.empty:
         return histories.iloc[:0]
-    keys = ["method", "seed"]
+    keys = ["arm", "seed"]
     return histories[pd.MultiIndex.from_frame(histories[keys]).isin(pd.MultiIndex.from_frame(runs[keys]))]
 
 
@@ -200,5 +200,5 @@ def _command(runs: pd.DataFrame, dataset: str, claim: Claim) -> str:
         return f"`{' '.join(words)}`, then the notebook 06_sensitivity"
     name = place_of(runs["directory"].iloc[0]).study if "directory" in runs and len(runs) else "NAME"
     methods = " ".join(in_order(claim.methods))
-    words = [f"gancompare study --name {name} --datasets {dataset} --methods {methods} --seeds {seeds}", *flags]
+    words = [f"gancompare study --name {name} --datasets {dataset} --arms {methods} --seeds {seeds}", *flags]
     return f"`{' '.join(words)}`"

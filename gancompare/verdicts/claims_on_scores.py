@@ -49,7 +49,7 @@ def lower_fd_at_equal_cost(study: Study, level: float) -> list[Part]:
     parts, final = [], final_fd(study)
     for clock, pair in itertools.product(("seconds", "images_seen"), QUALITY):
         label = f"FD in training at equal {clock.replace('images_seen', 'real images seen')}"
-        measured = {clock, "fd", "method"} <= {*study.histories.columns}
+        measured = {clock, "fd", "arm"} <= {*study.histories.columns}
         values = fd_at_equal(clock, *pair, histories=study.histories, final=final) if measured else {}
         parts.append(outranks({label: values}, *pair, level=shared_level(level, 4)))
     return parts
@@ -82,7 +82,7 @@ def costlier_steps(study: Study, level: float) -> list[Part]:
     if {"seconds", "steps_done"} <= set(study.runs.columns):
         for run in finished(study.runs).itertuples():
             if run.seconds == run.seconds and run.seconds and run.steps_done:
-                values.setdefault(run.method, {})[run.seed] = run.seconds / run.steps_done
+                values.setdefault(run.arm, {})[run.seed] = run.seconds / run.steps_done
     options = {"level": shared_level(level, 2), "label": "seconds per generator step", "log": True}
     over_wgan, over_gan = (beats(values, cheap, dear, **options) for dear, cheap in QUALITY)
     both = beats(values, "gan", "wgan-gp", **options)

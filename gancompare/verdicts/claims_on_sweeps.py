@@ -66,7 +66,7 @@ def _largest_change(settings: pd.DataFrame, field: str, method: str, *, level: f
 
 def _instability(settings: pd.DataFrame, field: str, method: str) -> tuple[dict, list]:
     """Value of ``field`` → seed → instability, and the values that the base has (one, if any)."""
-    rows = settings[(settings["field"] == field) & (settings["method"] == method)].dropna(subset="instability")
+    rows = settings[(settings["field"] == field) & (settings["arm"] == method)].dropna(subset="instability")
     values = {v: dict(zip(runs["seed"], runs["instability"], strict=True)) for v, runs in rows.groupby("value")}
     return values, [*rows.loc[rows["is_base"].astype(bool), "value"].unique()]
 

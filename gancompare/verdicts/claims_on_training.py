@@ -137,7 +137,7 @@ def weights_at_clip(study: Study, level: float) -> list[Part]:
     weights are clipped too, so most of them lie there from the start.
     """
     runs, changes = study.runs, []
-    clips = [*runs.loc[runs["method"] == "wgan", "clip"]] if {"method", "clip"} <= {*runs.columns} else []
+    clips = [*runs.loc[runs["arm"] == "wgan", "clip"]] if {"arm", "clip"} <= {*runs.columns} else []
     start = 2 * stats.norm.sf((clips or [0.01])[0] / WEIGHT_SCALE)
     for rows in runs_of(study.histories, "wgan", "share_at_clip").values():
         first = rows.iloc[0]

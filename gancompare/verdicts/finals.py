@@ -49,7 +49,7 @@ def final_scores(scores: pd.DataFrame, metric: str, checkpoint: str = "last") ->
         if METRICS[metric].by_features or np.isfinite(group["value"]).any():
             by_method = by_label.setdefault(label, {})
             for row in group.itertuples():
-                by_method.setdefault(row.method, {})[row.seed] = row.value
+                by_method.setdefault(row.arm, {})[row.seed] = row.value
     return by_label
 
 
@@ -69,7 +69,7 @@ def final_fd(study: Study) -> Values:
     values = {method: dict(seeds) for method, seeds in primary.items()}
     for run in finished(study.runs).itertuples():
         if run.status == "diverged":
-            values.setdefault(run.method, {})[run.seed] = math.inf
+            values.setdefault(run.arm, {})[run.seed] = math.inf
     return values
 
 
@@ -80,7 +80,7 @@ def failed_seeds(values: Values, method: str) -> set[int]:
 
 def runs_of(histories: pd.DataFrame, method: str, *columns: str) -> dict[int, pd.DataFrame]:
     """Seed → the rows of that run in which all of ``columns`` are measured, in order."""
-    if not {"method", *columns} <= set(histories.columns):
+    if not {"arm", *columns} <= set(histories.columns):
         return {}
-    rows = histories[histories["method"] == method].dropna(subset=list(columns)).sort_values("generator_steps")
+    rows = histories[histories["arm"] == method].dropna(subset=list(columns)).sort_values("generator_steps")
     return dict(iter(rows.groupby("seed")))

@@ -23,7 +23,7 @@ def modes_table(sweep: pd.DataFrame) -> pd.DataFrame:
     only.
     """
     stacked = sweep[sweep["part"] == "stacked"] if len(sweep) else sweep
-    cells = stacked.groupby(["dataset", "method"], sort=False) if len(stacked) else ()
+    cells = stacked.groupby(["dataset", "arm"], sort=False) if len(stacked) else ()
     rows = []
     for (dataset, method), runs in cells:
         values = runs[["modes", "kl_uniform", "kl_uniform_floor"]].astype(float)

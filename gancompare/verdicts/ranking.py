@@ -112,7 +112,7 @@ def comparison_table(
             row = {"mean": center.estimate, "low": center.low, "high": center.high, "n": center.n}
             row |= {"failed": sum(map(math.isinf, seeds.values())), "best": method == winner}
             cells.setdefault((dataset, method), {}).update({(metric, key): value for key, value in row.items()})
-    index = pd.MultiIndex.from_tuples(cells, names=["dataset", "method"])
+    index = pd.MultiIndex.from_tuples(cells, names=["dataset", "arm"])
     columns = pd.MultiIndex.from_product([metrics, ["mean", "low", "high", "n", "failed", "best"]])
     table = pd.DataFrame(list(cells.values()), index=index, columns=columns)
     for metric, (key, kind) in itertools.product(metrics, {"n": int, "failed": int, "best": bool}.items()):

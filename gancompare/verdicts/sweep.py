@@ -16,7 +16,7 @@ from gancompare.verdicts.curves import rebound
 from gancompare.verdicts.differences import paired_advantage
 from gancompare.verdicts.finals import failed, finished
 
-KEYS = ["dataset", "method", "seed"]
+KEYS = ["dataset", "arm", "seed"]
 SCORES = ["fd", "variance", "floor", "label", "n_fake", "modes", "modes_tenth", "kl_uniform", "kl_uniform_floor"]
 
 
@@ -83,7 +83,7 @@ def settings_table(sweep: pd.DataFrame) -> pd.DataFrame:
     tables = []
     for variation in VARIATIONS:
         own = sweep["cell"].map(variation.varies) | (sweep["cell"] == BASE)
-        rows = sweep[own & sweep["method"].isin(variation.methods)]
+        rows = sweep[own & sweep["arm"].isin(variation.methods)]
         values = rows[variation.column].astype(object)
         tables.append(rows.assign(field=variation.name, value=values, is_base=rows["cell"] == BASE))
     return pd.concat(tables, ignore_index=True)[columns]
@@ -97,13 +97,13 @@ def effects(settings: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """
     rows = []
     settings = settings[settings["failed"].astype(bool) | settings["fd"].notna()]  # the others were not scored
-    for (field, method), group in settings.groupby(["field", "method"], sort=False):
+    for (field, method), group in settings.groupby(["field", "arm"], sort=False):
         base = group[group["is_base"]].set_index("seed")
         for value, changed in group[~group["is_base"]].groupby("value", sort=True):
             changed = changed.set_index("seed")
             both = sorted({*base.index} & {*changed.index})
             if both:
-                row = {"field": field, "method": method, "base": base["value"].iloc[0], "value": value}
+                row = {"field": field, "arm": method, "base": base["value"].iloc[0], "value": value}
                 rows.append(row | _effect(base.loc[both], changed.loc[both], level))
     return pd.DataFrame(rows)
 

@@ -39,7 +39,7 @@ def history():
         steps = 5 * np.arange(1, 2 * len(fd) + 1)
         values = np.full(2 * len(fd), np.nan)
         values[1::2] = fd
-        row = {"dataset": dataset, "method": method, "seed": seed, "generator_steps": steps}
+        row = {"dataset": dataset, "arm": method, "seed": seed, "generator_steps": steps}
         row |= {"images_seen": 2000 * steps}
         return pd.DataFrame(row | {"seconds": (0.5 + 0.1 * seed) * steps, "fd": values})
 
@@ -52,7 +52,7 @@ def scored():
 
     def make(**columns):
         n = len(next(iter(columns.values())))
-        plain = {"dataset": "d", "method": "gan", "seed": range(n), "status": "complete", "checkpoint": "last"}
+        plain = {"dataset": "d", "arm": "gan", "seed": range(n), "status": "complete", "checkpoint": "last"}
         plain |= {"extractor": "classifier", "primary": True, "label": "FD-classifier", "seconds": 10.0}
         return pd.DataFrame(plain | {"fd": 2.0, "floor": 0.1, "variance": 50.0} | columns)
 
@@ -123,7 +123,7 @@ def score_table():
     """A table with a column of every kind that the page sorts."""
     return pd.DataFrame(
         {
-            "method": ["WGAN", "GAN", "WGAN-GP", "LSGAN"],
+            "arm": ["WGAN", "GAN", "WGAN-GP", "LSGAN"],
             "distance": ["9.5 ± 0.3", "1,234 ± 10", "–", "41.2 ± 3"],
             "coverage": ["71 %", "8 %", "100 %", "12 %"],
             "trained on": ["2026-01-05", "2026-01-12", "2025-11-30", "2026-01-09"],
@@ -183,7 +183,7 @@ def full_notebook(code, display, stream, png, figure_of_html, score_table):
     """A function () → cells of every kind that a report holds."""
 
     def make():
-        by_method = score_table.set_index("method")[["coverage"]]
+        by_method = score_table.set_index("arm")[["coverage"]]
         index = pd.MultiIndex.from_product([["d"], [1, 2]])
         grouped = pd.DataFrame({("a", "x"): [1, 2], ("a", "y"): [3, 4]}, index=index)
         return [

@@ -12,7 +12,7 @@ FIGURES = (critic.gradient_norms, critic.critic_layers, critic.critic_health)
 
 def measured(values, method="gan", seed=0, steps=(10, 20), dataset="d"):
     """Rows of ``diagnostics.csv``: (quantity, where) → a value per step."""
-    run = {"dataset": dataset, "method": method, "seed": seed}
+    run = {"dataset": dataset, "arm": method, "seed": seed}
     rows = [
         run | {"generator_steps": step, "quantity": quantity, "where": where, "value": value}
         for (quantity, where), of_step in values.items()

@@ -8,7 +8,7 @@ from gancompare.report.figures import classes, curves, distances
 
 
 def test_frontier_is_what_no_run_beats_in_both(drawn, thin, legend, history, scored):
-    points = {"seconds": [1, 2, 3, 4, 5], "fd": [9.0, 9.5, 4.0, np.nan, 3.0], "method": ["gan"] * 3 + ["wgan"] * 2}
+    points = {"seconds": [1, 2, 3, 4, 5], "fd": [9.0, 9.5, 4.0, np.nan, 3.0], "arm": ["gan"] * 3 + ["wgan"] * 2}
     scores = scored(**points)
     scores = pd.concat([scores, scored(seconds=[0.5], fd=[0.1], checkpoint=["best"])])  # not how a run ended
     figure = distances.frontier(scores, history("gan", 0, [30, 9]))

@@ -24,8 +24,8 @@ def test_neighbours_is_a_sheet_per_method_of_its_first_seed(tmp_path):
         directory.mkdir()
         if fill:
             Image.new("RGB", (80, 20), fill).save(directory / "neighbours.png")
-    table = pd.DataFrame([{"method": m, "seed": s, "directory": tmp_path / f"{m}{s}"} for m, s, _ in rows])
+    table = pd.DataFrame([{"arm": m, "seed": s, "directory": tmp_path / f"{m}{s}"} for m, s, _ in rows])
     figure = samples.neighbours(table)
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["GAN, seed 0", "WGAN, seed 0"]
     assert [axis.images[0].get_array()[0, 0].tolist() for axis in figure.axes] == [[0, 0, 255], [0, 255, 0]]
-    assert samples.neighbours(table[table["method"] == "wgan-gp"]) is None
+    assert samples.neighbours(table[table["arm"] == "wgan-gp"]) is None

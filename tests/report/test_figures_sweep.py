@@ -12,12 +12,12 @@ def settings():
     """Three seeds of WGAN at three clips, the middle one the base; at the smallest two runs failed."""
     fds = {0.001: [4.0, np.nan, np.nan], 0.01: [10.0, 11.0, 12.0], 0.1: [20.0, 21.0, 22.0]}
     rows = [
-        {"field": "clip", "method": "wgan", "value": clip, "seed": seed, "fd": fd, "failed": bool(np.isnan(fd))}
+        {"field": "clip", "arm": "wgan", "value": clip, "seed": seed, "fd": fd, "failed": bool(np.isnan(fd))}
         | {"is_base": clip == 0.01}
         for clip, values in fds.items()
         for seed, fd in enumerate(values)
     ]
-    one = {"field": "n_critic", "method": "gan", "value": 3, "seed": 0, "fd": 5.0, "failed": False, "is_base": True}
+    one = {"field": "n_critic", "arm": "gan", "value": 3, "seed": 0, "fd": 5.0, "failed": False, "is_base": True}
     return pd.DataFrame([*rows, one])
 
 
@@ -54,7 +54,7 @@ def test_what_is_not_there_is_not_drawn(settings):
     assert sweep.heat_maps(settings.iloc[:0], "fd", "FD") is None
     assert sweep.heat_maps(settings.assign(fd=np.nan), "fd", "FD") is None
     cells = pd.DataFrame(
-        {"cell": ["base"], "part": ["settings"], "method": ["gan"], "fd": [1.0], "variance": [1.0], "failed": [False]}
+        {"cell": ["base"], "part": ["settings"], "arm": ["gan"], "fd": [1.0], "variance": [1.0], "failed": [False]}
     )
     for table in (pd.DataFrame(), cells, cells.assign(cell="architecture-000", part="architectures", fd=np.nan)):
         assert sweep.architectures(table, (0.5,), 0.5) is None
@@ -63,7 +63,7 @@ def test_what_is_not_there_is_not_drawn(settings):
 def test_architectures_are_in_order_of_their_median_and_failed_ones_on_top(drawn, legend):
     shares = {"gan": [0.6, np.nan], "wgan": [0.4, 0.1], "wgan-gp": [0.2, 0.3]}
     rows = [
-        {"cell": f"architecture-{i:03d}", "part": "architectures", "method": method, "fd": 50 * share}
+        {"cell": f"architecture-{i:03d}", "part": "architectures", "arm": method, "fd": 50 * share}
         | {"variance": 50.0, "failed": bool(np.isnan(share))}
         for method, values in shares.items()
         for i, share in enumerate(values)

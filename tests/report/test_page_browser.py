@@ -62,7 +62,7 @@ def test_code_opens_alone_and_together(browser_page, path):
 @pytest.mark.parametrize(
     ("column", "ascending"),  # missing values stay last in both directions
     [
-        ("method", [1, 3, 0, 2]),
+        ("arm", [1, 3, 0, 2]),
         ("distance", [0, 3, 1, 2]),
         ("coverage", [1, 3, 0, 2]),
         ("trained on", [2, 0, 3, 1]),
@@ -95,13 +95,13 @@ def test_tables_sort(browser_page, path, column, ascending, score_table):
 def test_tables_of_scores_sort_by_value_not_by_interval(browser_page, save, code, display, tmp_path):
     columns = pd.MultiIndex.from_product([["fd"], ["mean", "low", "high", "n", "failed", "best"]])
     values = [[9.5, 1.0, 20.0, 3, 0, False], [1234.0, 2.0, 2000.0, 3, 0, False], [np.inf, 0, np.inf, 3, 1, False]]
-    index = pd.MultiIndex.from_product([["d"], ["wgan", "gan", "gan-gp"]], names=["dataset", "method"])
+    index = pd.MultiIndex.from_product([["d"], ["wgan", "gan", "gan-gp"]], names=["dataset", "arm"])
     html = tables.comparison(pd.DataFrame(values, index=index, columns=columns), {"d": "FD-classifier"})
     cells = [code("scores", display(text_html=html.data))]
     page = browser_page(render_html(save(cells, tmp_path / "in.ipynb"), tmp_path / "index.html", "T"))
     assert page.problems == []
     assert page.locator("tbody th").all_inner_texts() == ["GAN", "WGAN", "GAN-GP"]
-    for column, ascending in (("FD ↓", ["WGAN", "GAN", "GAN-GP"]), ("method", ["GAN", "GAN-GP", "WGAN"])):
+    for column, ascending in (("FD ↓", ["WGAN", "GAN", "GAN-GP"]), ("arm", ["GAN", "GAN-GP", "WGAN"])):
         page.get_by_role("button", name=column, exact=True).click()
         assert page.locator("tbody th").all_inner_texts() == ascending
 
@@ -109,8 +109,8 @@ def test_tables_of_scores_sort_by_value_not_by_interval(browser_page, save, code
 def test_header_rows_join_only_where_they_can(browser_page, path):
     page = browser_page(path)
     named, nested = page.locator("table.dataframe").nth(1), page.locator("table.dataframe").nth(2)
-    assert named.locator("thead th").all_inner_texts() == ["method", "coverage"]
-    named.get_by_role("button", name="method").click()
+    assert named.locator("thead th").all_inner_texts() == ["arm", "coverage"]
+    named.get_by_role("button", name="arm").click()
     assert named.locator("tbody th").all_inner_texts() == ["GAN", "LSGAN", "WGAN", "WGAN-GP"]
     assert nested.locator("button").count() == 0
     assert nested.locator("tbody td").all_inner_texts() == ["1", "3", "2", "4"]

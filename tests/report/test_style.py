@@ -13,7 +13,7 @@ def test_panels_share_axes_where_asked():
 
 
 def test_methods_come_in_the_order_of_the_arms_with_all_their_rows():
-    frame = pd.DataFrame({"method": ["mine", "wgan-gp", "gan", "wgan-gp"], "x": range(4)})
+    frame = pd.DataFrame({"arm": ["mine", "wgan-gp", "gan", "wgan-gp"], "x": range(4)})
     assert [(method, list(rows["x"])) for method, rows in style.by_method(frame)] == [
         ("gan", [2]),
         ("wgan-gp", [1, 3]),

@@ -63,13 +63,11 @@ def test_comparison_has_intervals_and_only_the_best_in_bold():
         [2.5, np.nan, np.nan, 2, 0, False, *nothing],
         [np.inf, -np.inf, np.inf, 3, 1, False, *nothing],
     ]
-    index = pd.MultiIndex.from_tuples(
-        [("mnist", "gan"), ("mnist", "wgan"), ("<x>", "gan")], names=["dataset", "method"]
-    )
+    index = pd.MultiIndex.from_tuples([("mnist", "gan"), ("mnist", "wgan"), ("<x>", "gan")], names=["dataset", "arm"])
     html = tables.comparison(pd.DataFrame(values, index=index, columns=columns), {"mnist": "FD-classifier"})
     assert cells(html) == [
         [
-            ["data set", "method", "seeds", "failed", "FD ↓"],  # no run has an LPIPS
+            ["data set", "arm", "seeds", "failed", "FD ↓"],  # no run has an LPIPS
             ["mnist FD-classifier", "GAN", "3", "0", "1.5 [1, 2]"],
             ["mnist FD-classifier", "WGAN", "2", "0", "2.5"],
             ["<x>", "GAN", "3", "1", "–"],
@@ -86,7 +84,7 @@ def test_nothing_to_compare_is_said():
 def test_overview_counts_the_seeds_of_each_data_set_and_method():
     shared = {"num_images": 10, "image_size": 28, "base_channels": 4, "generator_steps": 9, "processor": "P"}
     cells = [("a", "gan", 0), ("a", "gan", 1), ("a", "wgan", 0), ("b", "gan", 3)]
-    study = pd.DataFrame([shared | {"dataset": d, "method": m, "seed": s} for d, m, s in cells])
+    study = pd.DataFrame([shared | {"dataset": d, "arm": m, "seed": s} for d, m, s in cells])
     assert tables.overview(study)["seeds"].to_dict() == {("a", "GAN"): 2, ("a", "WGAN"): 1, ("b", "GAN"): 1}
     assert tables.overview(study).loc[("a", "GAN"), "num images"] == 10
     assert tables.seeds(study) == ({"a": 2, "b": 1}, "2 seeds of a, 1 seed of b")
@@ -111,10 +109,10 @@ def test_pairs_are_named_and_missing_intervals_left_out():
 
 
 def test_any_table_has_numbers_of_three_digits_and_one_interval():
-    rows = {"method": ["gan", "mine"], "a_b": [1 / 3, np.nan], "share": [0.5, np.inf], "low": [0.1, np.nan]}
+    rows = {"arm": ["gan", "mine"], "a_b": [1 / 3, np.nan], "share": [0.5, np.inf], "low": [0.1, np.nan]}
     frame = pd.DataFrame(rows | {"high": [0.9, np.nan], "is": [True, False]})
     assert cells(tables.plain(frame, "share"))[0] == [
-        ["method", "a b", "share [95 %]", "is"],
+        ["arm", "a b", "share [95 %]", "is"],
         ["GAN", "0.333", "0.5 [0.1, 0.9]", "True"],
         ["mine", "", "∞", "False"],
     ]
@@ -185,6 +183,6 @@ def test_cost_table_divides_time_by_steps(tmp_path, make_run):
 
 def test_endings_are_counted_in_the_order_of_the_methods():
     rows = [("d", "gan-gp", "complete"), ("d", "wgan", "diverged"), ("d", "wgan", "complete"), ("d", "gan", "complete")]
-    counts = tables.endings(pd.DataFrame(rows, columns=["dataset", "method", "status"]))
+    counts = tables.endings(pd.DataFrame(rows, columns=["dataset", "arm", "status"]))
     assert list(counts.index) == [("d", "GAN"), ("d", "WGAN"), ("d", "GAN-GP")]
     assert counts.loc[("d", "WGAN"), ["complete", "diverged"]].tolist() == [1, 1]

@@ -229,7 +229,7 @@ def test_a_study_has_a_row_per_run_and_its_histories_in_one_table(tmp_path):
             history.append_history(directory, {"generator_steps": 2, "loss": float(seed)})
     study = reading.read_study(tmp_path, "s")
     assert len(study.runs) == 4
-    assert set(study.runs["method"]) == {"gan", "wgan"}
+    assert set(study.runs["arm"]) == {"gan", "wgan"}
     assert study.runs["num_images"].eq(10).all()
     assert study.datasets == ["mnist5k"]
     assert len(study.of("mnist5k").histories) == 4
@@ -246,7 +246,7 @@ def test_diagnostics_are_one_long_table_without_the_runs_that_have_none(tmp_path
     history.append_diagnostics(directory, 2, [("score", "real", 0.5)])
     table = reading.read_study(tmp_path, "s").diagnostics
     assert table.to_dict("records") == [
-        {"dataset": "mnist5k", "method": "wgan", "seed": 1}
+        {"dataset": "mnist5k", "arm": "wgan", "seed": 1}
         | {"generator_steps": 2, "quantity": "score", "where": "real", "value": 0.5}
     ]
 

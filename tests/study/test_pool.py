@@ -165,7 +165,7 @@ METHODS["lsgan"] = LSGAN
 def test_a_method_from_a_file_joins_a_study_and_its_generator_loads_anywhere(image_folder, tmp_path):
     (tmp_path / "mine.py").write_text(LSGAN)
     command = [sys.executable, "-m", "gancompare", "study", "--name=s", f"--datasets={image_folder}", *SMOKE]
-    command += ["--methods=lsgan", "--seeds=1", "--no-report", f"--results={tmp_path}"]
+    command += ["--arms=lsgan", "--seeds=1", "--no-report", f"--results={tmp_path}"]
     command += ["--objectives", str(tmp_path / "mine.py")]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -176,7 +176,7 @@ def test_a_method_from_a_file_joins_a_study_and_its_generator_loads_anywhere(ima
 @pytest.fixture
 def long_study(image_folder, tmp_path):
     """A study in a process of its own, its command and its run's directory, once that has written a checkpoint."""
-    command = [sys.executable, "-m", "gancompare", "study", "--name=s", f"--datasets={image_folder}", "--methods=gan"]
+    command = [sys.executable, "-m", "gancompare", "study", "--name=s", f"--datasets={image_folder}", "--arms=gan"]
     command += [
         *SMOKE,
         "--seeds=1",

@@ -61,7 +61,7 @@ def _study(fd=None, seeds=6, second="agrees", **metrics):
     runs, scores, histories = [], [], []
     for method, values in fd.items():
         for seed, value in enumerate(values[:seeds]):
-            run = {"dataset": "mnist", "method": method, "seed": seed}
+            run = {"dataset": "mnist", "arm": method, "seed": seed}
             ended = "complete" if math.isfinite(value) else "diverged"
             cost = {"gan": 1, "gan-gp": 4, "wgan": 2.5, "wgan-gp": 5}[method] * STEADY[SPREAD[method][seed % 6]] ** 0.2
             runs.append(run | {"status": ended, "seconds": 400 * cost, "steps_done": 400, "clip": 0.01})

@@ -27,7 +27,7 @@ def test_successes_are_counted_alone_and_jointly(write_run, tmp_path):
                 write_run(tmp_path, "s", cell, config, [1.0])
     sweep = read_sweep(tmp_path, "s")
     rates = architectures.success_rates(sweep)
-    rates = rates[rates["FD at most, × variance"] == 0.5].set_index("method")
+    rates = rates[rates["FD at most, × variance"] == 0.5].set_index("arm")
     assert rates["successes"].to_dict() == {"gan": 0, "wgan": 1, "wgan-gp": 3}
     assert set(rates["architectures"]) == {4}
     for row in rates.itertuples():

@@ -66,7 +66,7 @@ def test_a_perfect_fd_of_zero_is_not_a_diverged_run(known):
 @pytest.mark.parametrize("column", ["generator_steps", "n_fake"])
 def test_final_fds_at_other_steps_or_numbers_of_images_are_not_compared(known, column):
     tables = known.study()
-    tables.scores.loc[tables.scores["method"] == "gan-gp", column] = 77
+    tables.scores.loc[tables.scores["arm"] == "gan-gp", column] = 77
     assert known.verdicts(tables, 13)[0] == {"overall": "not tested"}
 
 
@@ -99,7 +99,7 @@ def test_fd_at_an_equal_clock_is_read_off_the_longer_run(known):
     assert values["wgan"] == pytest.approx(dict.fromkeys(range(3), 20 * 5**1.5))  # where WGAN was at step 80
     failed = fd_at_equal("images_seen", "wgan", "gan", histories=histories, final={"gan": {1: INF}})
     assert failed["gan"] == {0: pytest.approx(40), 1: INF, 2: pytest.approx(40)}
-    late = histories[(histories["method"] == "gan") | (histories["generator_steps"] > 100)]
+    late = histories[(histories["arm"] == "gan") | (histories["generator_steps"] > 100)]
     assert fd_at_equal("images_seen", "wgan", "gan", histories=late, final={}) == {"gan": {}, "wgan": {}}
 
 
@@ -120,5 +120,5 @@ def test_cost_of_a_step(known):
     table = data.runs
     table["seconds"] = 1 / table["seconds"]
     assert known.verdicts(data, 6)[0]["overall"] == "contradicted"
-    table["seconds"] = 100 * known.STEADY[table["seed"].to_numpy()] + table["method"].map(len) * (-1.0) ** table["seed"]
+    table["seconds"] = 100 * known.STEADY[table["seed"].to_numpy()] + table["arm"].map(len) * (-1.0) ** table["seed"]
     assert known.verdicts(data, 6)[0]["overall"] == "inconclusive"

@@ -16,7 +16,7 @@ def hand_made(instability, field="clip", method="wgan"):
     base, rows = next(iter(instability)), []
     for value, numbers in instability.items():
         for seed, number in enumerate(numbers):
-            rows.append({"field": field, "value": value, "is_base": value == base, "dataset": "d", "method": method})
+            rows.append({"field": field, "value": value, "is_base": value == base, "dataset": "d", "arm": method})
             rows[-1] |= {"seed": seed, "fd": 1.0, "failed": math.isinf(number), "instability": number}
     return pd.DataFrame(rows)
 

@@ -14,7 +14,7 @@ INF, NAN = math.inf, math.nan
 def test_stability_of_steady_runs_against_wild_ones(known):
     wild = np.array([5, 80, 20, 200, 9, 60.0])
     tables = known.study(fd={"gan": wild, "wgan-gp": 10 * known.STEADY})
-    last = (tables.histories["method"] == "gan") & (tables.histories["generator_steps"] == 400)
+    last = (tables.histories["arm"] == "gan") & (tables.histories["generator_steps"] == 400)
     unsteady_end = np.array([3, 4, 5, 4, 3, 3.5])
     tables.histories.loc[last, "fd"] = tables.histories.loc[last, "fd"] * unsteady_end
     found, rows = known.verdicts(tables, 1)
@@ -24,9 +24,9 @@ def test_stability_of_steady_runs_against_wild_ones(known):
     bounds = ratio / np.sqrt(stats.f.ppf([(1 + level) / 2, (1 - level) / 2], 5, 5))
     assert rows.loc["1", ["estimate", "low", "high"]].tolist() == pytest.approx([ratio, *bounds])
     assert "nothing to compare" in rows.loc["3", "note"]
-    tables.runs["method"] = tables.runs["method"].replace({"gan": "wgan-gp", "wgan-gp": "gan"})
+    tables.runs["arm"] = tables.runs["arm"].replace({"gan": "wgan-gp", "wgan-gp": "gan"})
     for frame in (tables.histories, tables.scores):
-        frame["method"] = frame["method"].replace({"gan": "wgan-gp", "wgan-gp": "gan"})
+        frame["arm"] = frame["arm"].replace({"gan": "wgan-gp", "wgan-gp": "gan"})
     assert known.verdicts(tables, 1)[0] == {
         "overall": "contradicted", "1": "contradicted", "2": "contradicted", "3": "inconclusive",
     }  # fmt: skip
@@ -53,18 +53,16 @@ def test_wasserstein_estimate_that_tracks_and_one_that_does_not(known):
     for column in ("critic_loss", "generator_loss"):
         histories[column] = noise
     steps = np.where(measured, rng.lognormal(size=len(histories)), 0)
-    histories["fd"] = (100 - pd.Series(steps).groupby([histories["method"], histories["seed"]]).cumsum()).where(
-        measured
-    )
-    tracks = histories.assign(wasserstein_estimate=-histories["fd"].where(histories["method"] != "gan"))  # |·| counts
+    histories["fd"] = (100 - pd.Series(steps).groupby([histories["arm"], histories["seed"]]).cumsum()).where(measured)
+    tracks = histories.assign(wasserstein_estimate=-histories["fd"].where(histories["arm"] != "gan"))  # |·| counts
     found, rows = known.verdicts(replace(data, histories=tracks), 3)
     assert set(found.values()) == {"supported"}
     assert rows.loc["2", "estimate"] == pytest.approx(1)
     against = tracks.assign(wasserstein_estimate=1 / tracks["wasserstein_estimate"])
     assert known.verdicts(replace(data, histories=against), 3)[0]["overall"] == "contradicted"
-    noisy = tracks.assign(wasserstein_estimate=np.where(histories["method"] == "gan", NAN, 9 + rng.random(len(noise))))
+    noisy = tracks.assign(wasserstein_estimate=np.where(histories["arm"] == "gan", NAN, 9 + rng.random(len(noise))))
     assert known.verdicts(replace(data, histories=noisy), 3)[0]["overall"] == "inconclusive"
-    trend = tracks.assign(wasserstein_estimate=np.where(histories["method"] == "gan", NAN, 900 - noise / 9))
+    trend = tracks.assign(wasserstein_estimate=np.where(histories["arm"] == "gan", NAN, 900 - noise / 9))
     trend["wasserstein_estimate"] -= trend["generator_steps"]  # falls as FD does, but not in step with it
     found = known.verdicts(replace(data, histories=trend), 3)[0]
     assert (found["1"], found["2"], found["overall"]) == ("supported", "inconclusive", "inconclusive")
@@ -89,7 +87,7 @@ def test_weights_at_the_clip_are_measured_against_the_start(known, end, first_st
 def test_gradients_over_depth_where_they_were_measured(known):
     data = known.study()
     histories = data.histories
-    slope = histories["method"].map({"wgan": -0.9, "wgan-gp": 0.1}) + 0.01 * histories["seed"] ** 2 / 5
+    slope = histories["arm"].map({"wgan": -0.9, "wgan-gp": 0.1}) + 0.01 * histories["seed"] ** 2 / 5
     found, rows = known.verdicts(replace(data, histories=histories.assign(gradient_slope_over_depth=slope)), 8)
     assert found == {"overall": "supported"}
     assert rows.loc["overall", "estimate"] == pytest.approx(0.8, abs=0.1)
@@ -97,8 +95,8 @@ def test_gradients_over_depth_where_they_were_measured(known):
     assert known.verdicts(replace(data, histories=swap), 8)[0] == {"overall": "contradicted"}
     grows = histories.assign(gradient_slope_over_depth=slope.abs())  # decay or growth: both count
     pd.testing.assert_frame_equal(known.verdicts(replace(data, histories=grows), 8)[1], rows)
-    mixed = histories["method"].map({"wgan": 0.5, "wgan-gp": 0.5}) + 0.1 * np.sin(
-        7 * histories["seed"] + histories["method"].str.len()
+    mixed = histories["arm"].map({"wgan": 0.5, "wgan-gp": 0.5}) + 0.1 * np.sin(
+        7 * histories["seed"] + histories["arm"].str.len()
     )
     assert known.verdicts(replace(data, histories=histories.assign(gradient_slope_over_depth=mixed)), 8)[0] == {
         "overall": "inconclusive"
@@ -108,7 +106,7 @@ def test_gradients_over_depth_where_they_were_measured(known):
 def test_gradients_over_depth_are_those_of_the_last_measurement(known):
     data = known.study()
     histories = data.histories
-    slope = histories["method"].map({"wgan": 0.9, "wgan-gp": 0.1}) + 0.01 * histories["seed"] ** 2 / 5
+    slope = histories["arm"].map({"wgan": 0.9, "wgan-gp": 0.1}) + 0.01 * histories["seed"] ** 2 / 5
     ended = {"gradient_slope_over_depth": slope.where(histories["generator_steps"] > 0, -99.0)}
     ended["gradient_slope_over_depth"] = ended["gradient_slope_over_depth"].where(
         histories["generator_steps"] % 50 == 0
@@ -121,11 +119,11 @@ def test_gradients_over_depth_are_those_of_the_last_measurement(known):
 def test_gradients_over_depth_of_older_runs_are_not_tested_and_what_to_run_is_said(known):
     found, rows = known.verdicts(known.study(), 8)
     assert found == {"overall": "not tested"}
-    assert "--methods wgan wgan-gp" in rows.loc["overall", "note"]
+    assert "--arms wgan wgan-gp" in rows.loc["overall", "note"]
     assert "layer-wise gradient norms" in rows.loc["overall", "note"]
     data = known.study()
     histories = data.histories
-    only = histories.assign(gradient_slope_over_depth=np.where(histories["method"] == "wgan", 0.5, NAN))
+    only = histories.assign(gradient_slope_over_depth=np.where(histories["arm"] == "wgan", 0.5, NAN))
     assert known.verdicts(replace(data, histories=only), 8)[0] == {"overall": "not tested"}
 
 

@@ -20,7 +20,7 @@ FD = {"gan": [9.0, 12.0, 8.0, 14.0], "wgan": [7.0, 9.0, 8.5, 9.0], "wgan-gp": [3
 def scored(fd=FD):
     empty = pd.DataFrame()
     rows = [
-        {"dataset": "d", "method": method, "seed": seed, "status": "complete" if np.isfinite(value) else "diverged"}
+        {"dataset": "d", "arm": method, "seed": seed, "status": "complete" if np.isfinite(value) else "diverged"}
         | {"checkpoint": "last", "extractor": "e", "primary": True, "label": "FD-e", "fd": value, "variance": 99.0}
         for method, values in fd.items()
         for seed, value in enumerate(values)

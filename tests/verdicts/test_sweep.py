@@ -53,7 +53,7 @@ def test_an_effect_is_the_paired_ratio_with_students_interval(sweep):
     logs = np.log(2 * (1 + 0.01 * np.arange(3)))
     low, high = stats.t.interval(0.95, 2, logs.mean(), logs.std(ddof=1) / math.sqrt(3))
     found = rows.loc[0.1]
-    assert (found["field"], found["method"], found["base"], found["n"]) == ("clip", "wgan", 0.01, 3)
+    assert (found["field"], found["arm"], found["base"], found["n"]) == ("clip", "wgan", 0.01, 3)
     assert [found[end] for end in ("estimate", "low", "high")] == pytest.approx(np.exp([logs.mean(), low, high]))
     assert (rows.loc[0.001, "failed"], rows.loc[0.001, "base_failed"], rows.loc[0.001, "estimate"]) == (2, 0, math.inf)
 

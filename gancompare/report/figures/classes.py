@@ -19,14 +19,14 @@ def class_histograms(scores: pd.DataFrame) -> Figure | None:
     if not has_numbers(scores, "class_histogram"):
         return None
     rows = scores[scores["class_histogram"].notna() & (scores["checkpoint"] == "last")]
-    rows = rows.sort_values("primary", ascending=False, kind="stable").drop_duplicates(["dataset", "method", "seed"])
+    rows = rows.sort_values("primary", ascending=False, kind="stable").drop_duplicates(["dataset", "arm", "seed"])
     rows = rows.sort_index()
     datasets = list(rows["dataset"].unique())
     figure, axes = panels(len(datasets), 1, width=9, height=2.4)
     for axis, dataset in zip(axes[:, 0], datasets, strict=True):
         here = rows[rows["dataset"] == dataset]
         shares = _shares(here)
-        _draw_shares(axis, shares, {REAL: "#bbbbbb"} | {arms.name(m): arms.color(m) for m in here["method"].unique()})
+        _draw_shares(axis, shares, {REAL: "#bbbbbb"} | {arms.name(m): arms.color(m) for m in here["arm"].unique()})
         classes = next(iter(shares.values())).shape[1]
         names = here["classes"].dropna() if "classes" in here else []
         axis.set_xticks(range(classes), names.iloc[0] if len(names) else range(classes))

@@ -59,7 +59,7 @@ def _draw_norms(axis: Axes, rows: pd.DataFrame, where: str) -> None:
             axis.plot(_by_seed(of_method, "lipschitz").mean(axis=1), "--", linewidth=1.2, **look)
     if where == "interpolated" and len(_measured(rows, "lipschitz")):
         axis.plot([], [], "--", color=DARK, label="steepest on the lines")
-    if any(hasattr(METHODS.get(method), "penalty_weight") for method in rows["method"].unique()):
+    if any(hasattr(METHODS.get(arms.method_of(arm)), "penalty_weight") for arm in rows["arm"].unique()):
         axis.axhline(1, color=DARK, linestyle=":", label="target of the penalty")
 
 
@@ -79,7 +79,7 @@ def critic_layers(diagnostics: pd.DataFrame) -> Figure | None:
     """
     if all(_measured(diagnostics, name).empty for name in LAYER_QUANTITIES):
         return None
-    last = diagnostics.groupby(["dataset", "method", "seed"])["generator_steps"].transform("max")
+    last = diagnostics.groupby(["dataset", "arm", "seed"])["generator_steps"].transform("max")
     last = diagnostics[diagnostics["generator_steps"] == last]
     datasets = list(last["dataset"].unique())
     figure, axes = panels(len(datasets), len(LAYER_QUANTITIES), width=4.4, height=2.8)

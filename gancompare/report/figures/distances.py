@@ -36,7 +36,7 @@ def frontier(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
             axis.plot(runs["seconds"], runs["fd"], "o", color=arms.color(method), label=label, zorder=3)
         if has_numbers(histories, "fd"):
             during = histories[histories["dataset"] == rows["dataset"].iloc[0]].dropna(subset=["fd"])
-            for (method, _), run in during.groupby(["method", "seed"], sort=False):
+            for (method, _), run in during.groupby(["arm", "seed"], sort=False):
                 axis.plot(run["seconds"], run["fd"], color=arms.color(method), linewidth=0.7, alpha=0.5)
         done = rows.dropna(subset=["fd", "seconds"]).sort_values(["seconds", "fd"])
         best = done[done["fd"] < done["fd"].cummin().shift(fill_value=np.inf)]
@@ -106,7 +106,7 @@ def stability(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
     if final is None:
         return None
     datasets = list(final["dataset"].unique())
-    most = max(final.groupby("dataset")["method"].nunique())
+    most = max(final.groupby("dataset")["arm"].nunique())
     figure, axes = panels(len(datasets), 4, width=2.9, height=0.9 + 0.35 * most)
     rebounds, swings = (_during_training(histories, how) for how in (curves.rebound, curves.oscillation))
     for row, dataset in zip(axes, datasets, strict=True):
@@ -153,7 +153,7 @@ def _during_training(histories: pd.DataFrame, measure: Callable) -> dict[tuple[s
     """``measure`` of each run's FD in training, by (data set, method); runs without a positive FD are left out."""
     values: dict = {}
     if has_numbers(histories, "fd"):
-        for (dataset, method, _), run in histories.dropna(subset=["fd"]).groupby(["dataset", "method", "seed"]):
+        for (dataset, method, _), run in histories.dropna(subset=["fd"]).groupby(["dataset", "arm", "seed"]):
             if (run["fd"] > 0).all():
                 values.setdefault((dataset, method), []).append(measure(run["fd"]))
     return values

@@ -31,7 +31,7 @@ def heat_maps(settings: pd.DataFrame, column: str, label: str) -> Figure | None:
         return None
     cells = settings.assign(shown=settings[column].astype(float).mask(settings["failed"].astype(bool), np.inf))
     cells = cells.dropna(subset="shown")
-    groups = dict(iter(cells.groupby(["field", "method", "value"], sort=False)))
+    groups = dict(iter(cells.groupby(["field", "arm", "value"], sort=False)))
     means = {cell: interval(list(rows["shown"])).estimate for cell, rows in groups.items()}
     finite = [mean for mean in means.values() if math.isfinite(mean)]
     norm = LogNorm(min(finite), max(max(finite), 1.25 * min(finite))) if finite else None
@@ -41,7 +41,7 @@ def heat_maps(settings: pd.DataFrame, column: str, label: str) -> Figure | None:
         axis.axis("off")
     for axis, field in zip(axes.flat, fields, strict=False):
         here = settings[settings["field"] == field]
-        methods, values = arms.in_order(here["method"].unique()), sorted(here["value"].unique())
+        methods, values = arms.in_order(here["arm"].unique()), sorted(here["value"].unique())
         shown = [[means.get((field, method, value), math.nan) for value in values] for method in methods]
         axis.imshow(np.ma.masked_invalid(np.array(shown, float)), norm=norm, cmap=COLORMAP, aspect="auto")
         for (y, method), (x, value) in itertools.product(enumerate(methods), enumerate(values)):
@@ -92,7 +92,7 @@ def architectures(sweep: pd.DataFrame, bounds: Sequence[float], decides: float) 
     figure, axes = panels(1, 1, width=9, height=3.6)
     axis = axes[0, 0]
     for method, marker, offset in zip(MAIN_METHODS, "osD", (-0.2, 0, 0.2), strict=True):
-        shares = rows[rows["method"] == method].set_index("cell")["share"].reindex(order)
+        shares = rows[rows["arm"] == method].set_index("cell")["share"].reindex(order)
         x, y = np.arange(len(order)) + offset, np.where(np.isinf(shares), top, shares)
         axis.plot(x, y, marker, color=arms.color(method), label=arms.name(method), markersize=5)
         axis.plot(x[np.isinf(shares)], y[np.isinf(shares)], "x", color="black", markersize=9)
