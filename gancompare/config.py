@@ -99,8 +99,12 @@ class RunConfig:
     device: str = _option("auto", "auto, cpu, cuda or cuda:N", affects_training=False)
     log_every: int = _option(50, "generator steps between rows of history.csv", 1, affects_training=False)
     sample_every: int = _option(1000, "generator steps between sample grids", 1, affects_training=False)
-    evaluate_every: int = _option(
-        1000, "generator steps between measurements of samples and critic", 1, affects_training=False
+    measurements: int = _option(
+        24,
+        "measurements of samples and critic in a run, at evenly spaced logarithms of its steps",
+        1,
+        1000,
+        affects_training=False,
     )
     extractor: str = _option(
         "auto",
@@ -179,6 +183,12 @@ class RunConfig:
             )
         }
         return cls.from_dict({name: value for name, value in plain.items() if name not in also})
+
+    def measured_steps(self) -> list[int]:
+        """The generator steps after which the run is measured: log-spaced, from a 200th of the run to its end."""
+        first = max(1, self.generator_steps // 200)
+        spaced = np.geomspace(first, self.generator_steps, self.measurements) if self.measurements > 1 else []
+        return sorted({*map(round, spaced), self.generator_steps})
 
     def hash(self) -> str:
         """12 hex digits over the fields that affect training; logging, device and labels do not count."""

@@ -8,19 +8,19 @@ MAIN_METHODS = ("gan", "wgan", "wgan-gp")  # what a study compares by default
 PROFILES: dict[str, dict[str, Any]] = {
     # seconds; for tests and for trying a set-up, far too short for images
     "smoke": {"generator_steps": 4, "batch_size": 8, "base_channels": 4, "latent_dim": 16, "log_every": 1}
-    | {"sample_every": 2, "evaluate_every": 2, "checkpoint_every": 2}
+    | {"sample_every": 2, "measurements": 3, "checkpoint_every": 2}
     | {"extractor": "random-init", "monitor_images": 64, "evaluation_images": 64, "mode_images": 64},
     # half a minute on a CPU core at 28×28, for the many runs of a sweep; digits are only just readable
     "sweep": {"generator_steps": 300, "batch_size": 32, "base_channels": 16, "log_every": 50}
-    | {"sample_every": 300, "evaluate_every": 50, "checkpoint_every": 300}
+    | {"sample_every": 300, "measurements": 12, "checkpoint_every": 300}
     | {"monitor_images": 500, "evaluation_images": 1000},
     # minutes on two CPU cores at 28×28; digits are readable, nothing has converged
     "quick": {"generator_steps": 400, "base_channels": 32, "log_every": 10}
-    | {"sample_every": 50, "evaluate_every": 50, "checkpoint_every": 50}
+    | {"sample_every": 50, "measurements": 20, "checkpoint_every": 50}
     | {"monitor_images": 1000, "evaluation_images": 2000},
     # hours on a GPU; the budget a verdict should rest on
     "reference": {"generator_steps": 20_000, "base_channels": 64, "log_every": 50}
-    | {"sample_every": 1000, "evaluate_every": 1000, "checkpoint_every": 1000},
+    | {"sample_every": 1000, "measurements": 30, "checkpoint_every": 1000},
 }
 
 # `shared` gives every method the same optimiser and nets, so that only the objective differs. Adam without momentum on

@@ -34,7 +34,7 @@ from gancompare.runs.layout import RunFailed
 from gancompare.runs.tensorboard import event_writer
 from gancompare.scoring import evaluation
 from gancompare.scoring.monitor import NOT_MEASURED, make_monitor, measure
-from gancompare.scoring.sampling import fixed_samples
+from gancompare.scoring.sampling import fixed_samples, settle_batch_norm
 
 
 @dataclass
@@ -98,6 +98,7 @@ def train(
         machine.keep_freed_memory()
         nets, feed = prepare(config, data.train, device)
         progress, monitor = Progress(), make_monitor(config, data, device)
+        measured_steps = {*config.measured_steps()}
         step_once = stepper(config, nets, feed, progress=progress)
         write_event = event_writer(directory) if config.tensorboard else lambda row: None
         about = {"hash": config.hash(), "device": device.type, "bf16": nets.bf16}
@@ -114,7 +115,7 @@ def train(
         while progress.generator_steps < config.generator_steps:
             step_once()
             step, last = progress.generator_steps, progress.generator_steps == config.generator_steps
-            measure_now = last or step % config.evaluate_every == 0
+            measure_now = step in measured_steps
             row_now = measure_now or step % config.log_every == 0
             sample_now = last or step % config.sample_every == 0
             checkpoint_now = last or step % config.checkpoint_every == 0
@@ -124,12 +125,15 @@ def train(
             machine.synchronize(device)
             progress.seconds += time.perf_counter() - started
             broken = []
+            if nets.average is not nets.generator and (measure_now or sample_now or checkpoint_now):
+                settle_batch_norm(nets.average, config.seed)
             if row_now:
-                measured, panel = measure(monitor, nets) if measure_now else (NOT_MEASURED, [])
-                row = progress.clocks() | mean_losses(progress.sums, nets.objective) | measured
+                measured = measure(monitor, nets) if measure_now else NOT_MEASURED
+                row = progress.clocks() | mean_losses(progress.sums, nets.objective) | measured.row
                 progress.sums.clear()
                 history.append_history(directory, row)
-                history.append_diagnostics(directory, step, panel)
+                history.append_distances(directory, step, measured.distances)
+                history.append_diagnostics(directory, step, measured.panel)
                 broken = [name for name, value in row.items() if value is not None and not math.isfinite(value)]
             if (checkpoint_now or sample_now) and not broken and not all_finite(nets.generator, nets.critic):
                 broken = ["weights"]
@@ -334,15 +338,16 @@ def real_images(feed: Feed, indices: Tensor) -> Tensor:
 
 @torch.no_grad()
 def move_average(average: nn.Module, net: nn.Module, weight: float | Tensor) -> None:
-    """Move the weights of ``average`` towards those of ``net`` by ``weight``; BatchNorm buffers are copied."""
+    """Move the weights of ``average`` towards those of ``net`` by ``weight``.
+
+    BatchNorm statistics are not averaged: ``settle_batch_norm`` estimates those of the averaged weights.
+    """
     kept: list[Tensor] = list(average.parameters())
     latest: list[Tensor] = list(net.parameters())
     if isinstance(weight, Tensor):  # a CUDA graph reads it from the device
         torch._foreach_lerp_(kept, latest, [weight] * len(kept))
     else:
         torch._foreach_lerp_(kept, latest, weight)
-    for mine, others in zip(average.buffers(), net.buffers(), strict=True):
-        mine.copy_(others)
 
 
 # ---- what is kept ----

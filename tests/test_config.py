@@ -15,7 +15,7 @@ from gancompare.objectives import METHODS
 from gancompare.recipes import MAIN_METHODS, PROFILES, RECIPES
 
 LABELS = {"profile", "recipe"}  # what they set counts, not their names
-OUTPUT = {"device", "log_every", "sample_every", "evaluate_every", "checkpoint_every", "tensorboard"}
+OUTPUT = {"device", "log_every", "sample_every", "measurements", "checkpoint_every", "tensorboard"}
 OUTPUT |= {"extractor", "monitor_images", "evaluation_images", "mode_images"}
 
 

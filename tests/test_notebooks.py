@@ -163,7 +163,7 @@ def sensitivity_notebook():
 
 @pytest.mark.slow
 def test_06_reads_a_sweep(image_folder, tmp_path):
-    fields = {"profile": "smoke", "image_size": 28, "evaluate_every": 1}
+    fields = {"profile": "smoke", "image_size": 28}
     cells = sweep.plan(str(image_folder), seeds=1, architectures=1, parts=("settings", "architectures"), **fields)
     for cell in ("base", "clip-0.1", "one_sided_penalty-True", *(c for c in cells if c.startswith("architecture"))):
         for config in cells[cell]:

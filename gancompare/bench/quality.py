@@ -12,7 +12,7 @@ from gancompare.base import device as machine
 from gancompare.bench.textbook import LOOPS
 from gancompare.config import RunConfig
 from gancompare.data.datasets import Dataset, load_splits
-from gancompare.scoring.reference import Reference, monitoring_reference
+from gancompare.scoring.reference import Reference, references
 from gancompare.scoring.sampling import evaluation_samples
 from gancompare.train import prepare
 
@@ -25,23 +25,26 @@ class Reached(NamedTuple):
     fd: float  # the last distance
 
 
-def time_to_quality(config: RunConfig, *, threshold: float, limit_seconds: float) -> dict[str, Any]:
+def time_to_quality(config: RunConfig, *, threshold: float, limit_seconds: float, every: int = 50) -> dict[str, Any]:
     """Seconds of training until the FD of samples falls below ``threshold``: ours against the textbook loop.
 
-    Both start from the same weights and are measured every ``evaluate_every`` generator steps, by the extractor and on
+    Both start from the same weights and are measured after each ``every`` generator steps, by the extractor and on
     the images of ``config``, from the generator itself and not from its moving average, which the textbook loop lacks.
     Measuring does not count. A loop that does not get there within ``limit_seconds`` of training has None for seconds.
     ``ratio``: textbook over ours, or None. Raises ValueError for a config whose samples are not scored, DataError and
     FeatureError for what cannot be had.
     """
     data = load_splits(config.dataset, config.image_size, config.channels)
-    reference = monitoring_reference(config, data, machine.choose_device(config.device))
-    if reference is None:
+    real = references(config, data, machine.choose_device(config.device))
+    if not real:
         raise ValueError(f"extractor={config.extractor!r}: time to quality needs one")
+    reference = real[0]
     row = {"dataset": config.dataset, "method": config.method, "seed": config.seed}
     limits = {"threshold": threshold, "limit_seconds": limit_seconds}
     row |= {"extractor": reference.extractor.name} | limits
-    reached = {name: train_until(name, config, data.train, reference=reference, **limits) for name in LOOPS}
+    reached = {
+        name: train_until(name, config, data.train, reference=reference, every=every, **limits) for name in LOOPS
+    }
     for name, end in reached.items():
         row |= {f"{name}_{column}": value for column, value in end._asdict().items()}
     both = all(end.seconds is not None for end in reached.values())
@@ -56,6 +59,7 @@ def train_until(
     reference: Reference,
     threshold: float,
     limit_seconds: float,
+    every: int,
 ) -> Reached:
     """Train with the loop ``name`` until the distance is below ``threshold`` or not finite, or time is up."""
     device = machine.choose_device(config.device)
@@ -68,10 +72,10 @@ def train_until(
         loop, steps, seconds, distance = LOOPS[name](config, nets, feed), 0, 0.0, math.inf
         while distance >= threshold and seconds < limit_seconds:
             started = time.perf_counter()
-            for _ in range(config.evaluate_every):
+            for _ in range(every):
                 next(loop)
             seconds += time.perf_counter() - started
-            steps += config.evaluate_every
+            steps += every
             distance = reference.distances(evaluation_samples(nets.generator, config.seed, count))["fd"]
             if not math.isfinite(distance):
                 break

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from gancompare.base.files import sync, write_atomically
-from gancompare.runs.layout import DIAGNOSTICS, HISTORY
+from gancompare.runs.layout import DIAGNOSTICS, DISTANCES, HISTORY
 
-GROWING = (HISTORY, DIAGNOSTICS)  # both begin with the column generator_steps
+GROWING = (HISTORY, DISTANCES, DIAGNOSTICS)  # both begin with the column generator_steps
 
 
 def append_history(directory: Path, row: dict[str, Any]) -> None:
@@ -22,6 +22,11 @@ def append_diagnostics(directory: Path, generator_steps: int, measured: list) ->
     """Add a row to ``diagnostics.csv`` for each (quantity, where, value) of ``measured``."""
     columns = ("generator_steps", "quantity", "where", "value")
     _append(directory / DIAGNOSTICS, [dict(zip(columns, (generator_steps, *each), strict=True)) for each in measured])
+
+
+def append_distances(directory: Path, generator_steps: int, rows: list[dict[str, Any]]) -> None:
+    """Add ``rows`` to ``distances.csv``, each after the step that it was measured at."""
+    _append(directory / DISTANCES, [{"generator_steps": generator_steps} | row for row in rows])
 
 
 def read_history(directory: Path) -> pd.DataFrame:

@@ -5,6 +5,7 @@
 - ``config.json``: format number, package version, config hash, every ``RunConfig`` field, the data's fingerprint;
 - ``status.json``: running, complete, diverged, interrupted or failed, how far it got, why it stopped, the machine;
 - ``history.csv``: one row per log interval on three clocks;
+- ``distances.csv``: distances to real images by every extractor, a row per step, weights and extractor;
 - ``diagnostics.csv``: the critic's diagnostics, a row per step, quantity and place;
 - ``samples/step*.png``: images from the same latents as training goes on;
 - ``generator.safetensors``: the weights that samples come from (the moving average where there is one);
@@ -26,6 +27,7 @@ from gancompare.config import RunConfig
 from gancompare.data.datasets import dataset_slug
 
 CONFIG, STATUS, HISTORY, DIAGNOSTICS = "config.json", "status.json", "history.csv", "diagnostics.csv"
+DISTANCES = "distances.csv"
 CHECKPOINT, SCORES, SCORE_TABLE, NEIGHBOURS = "checkpoint.pt", "metrics.json", "evaluation.csv", "neighbours.png"
 WEIGHTS = {"last": "generator.safetensors", "best": "best.safetensors"}
 NOTEBOOK, LOG = "02_train.ipynb", "run.log"

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from gancompare.data.datasets import dataset_slug
-from gancompare.runs.layout import CLOCKS, DIAGNOSTICS, HISTORY, SCORES, find_runs
+from gancompare.runs.layout import CLOCKS, DIAGNOSTICS, DISTANCES, HISTORY, SCORES, find_runs
 from gancompare.runs.record import read_config, read_json, read_status
 
 
@@ -18,6 +18,7 @@ class Study:
     runs: pd.DataFrame  # a row per run: its config, data, status, cost and directory
     histories: pd.DataFrame  # history.csv of all runs, a row per log interval
     scores: pd.DataFrame  # metrics.json of all runs, a row per run, checkpoint and extractor
+    distances: pd.DataFrame  # distances.csv of all runs, a row per step, weights and extractor
     diagnostics: pd.DataFrame  # diagnostics.csv of all runs, a row per step, quantity and place
 
     @property
@@ -35,7 +36,9 @@ class Study:
 def read_study(results: str | Path, study: str) -> Study:
     """All tables of ``results/<study>``. Raises RunError if it has no runs, or a file of one cannot be read."""
     runs = load_runs(results, study)
-    return Study(runs, load_rows(runs, HISTORY), load_scores(runs), load_rows(runs, DIAGNOSTICS))
+    return Study(
+        runs, load_rows(runs, HISTORY), load_scores(runs), load_rows(runs, DISTANCES), load_rows(runs, DIAGNOSTICS)
+    )
 
 
 def load_runs(results: str | Path, study: str) -> pd.DataFrame:

@@ -14,10 +14,8 @@ from gancompare.runs import history, layout, reading, record, weights
 from gancompare.scoring.feature_scores import score
 from gancompare.scoring.features.extractors import load_extractor
 from gancompare.scoring.image_scores import memorisation, neighbours, stacked_modes, variety
-from gancompare.scoring.reference import Reference, chosen_extractor, see_real
+from gancompare.scoring.reference import Reference, chosen_extractor, drawn, references
 from gancompare.scoring.sampling import evaluation_samples
-
-SECOND_OPINIONS = ("random-init", "pixel-pca")  # a ranking needs one of them to agree
 
 
 def score_run(config: RunConfig, directory: Path, data: Splits, device: str | torch.device = "cpu") -> dict[str, Any]:
@@ -26,9 +24,7 @@ def score_run(config: RunConfig, directory: Path, data: Splits, device: str | to
     "last" are the weights that training ended with (the EMA if there is one), "best" those with the lowest FD during
     training. Raises RunError for a run without weights, FeatureError for an extractor that cannot be loaded.
     """
-    name, n = chosen_extractor(config), config.evaluation_images
-    names = [name, *(other for other in SECOND_OPINIONS if other != name)]
-    references = [see_real(load_extractor(other, data, device), data.train, 2 * n) for other in names]
+    n, real = config.evaluation_images, references(config, data, device)
     digits = load_extractor("classifier", data, device) if data.train.digits is not None else None
     checkpoints: dict[str, dict[str, Any]] = {}
     for which, row in checkpoint_rows(directory).items():
@@ -37,14 +33,14 @@ def score_run(config: RunConfig, directory: Path, data: Splits, device: str | to
             checkpoints[which] = checkpoints["last"]
             continue
         generator = weights.load_generator(directory, device, which)
-        scores, sheet = score_all(evaluation_samples(generator, config.seed, n), references, n, data=data)
+        scores, sheet = score_all(evaluation_samples(generator, config.seed, n), real, n, data=data)
         if digits:
             scores |= stacked_modes(evaluation_samples(generator, config.seed, config.mode_images), digits)
         checkpoints[which] = clocks | scores
         if which == "last":
             with atomic_path(directory / layout.NEIGHBOURS) as temporary:
                 sheet.save(temporary, format="PNG")
-    content = {"format": record.FORMAT, "primary": name, "checkpoints": checkpoints}
+    content = {"format": record.FORMAT, "primary": real[0].extractor.name, "checkpoints": checkpoints}
     _write_scores(directory, content)
     return content
 
@@ -63,7 +59,9 @@ def score_all(fake: Tensor, references: list[Reference], n: int, *, data: Splits
     countable = references[0].extractor.name == "classifier" and train.digits is None
     scores = score(fake, references, n, classes=train.classes if countable else None)
     sheet, nearness = neighbours(fake, train.images)
-    scores |= variety(fake, train.images[: len(fake)]) | memorisation(fake, train.images, held_out) | nearness
+    scores |= (
+        variety(fake, train.images[drawn(train, len(fake))]) | memorisation(fake, train.images, held_out) | nearness
+    )
     return scores, sheet
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gancompare.base.streams import stream
 from gancompare.config import RunConfig
 from gancompare.data.datasets import Dataset, Splits
 from gancompare.scoring.features.extraction import extract, real_features
@@ -14,6 +15,7 @@ from gancompare.scoring.metrics.frechet import frechet_distance
 from gancompare.scoring.metrics.kernel import kid
 
 MAX_FEATURES = 128  # wider features are projected: FD's bias grows with their number, and covariances need images
+SECOND_OPINIONS = ("random-init", "pixel-pca")  # a ranking needs one of them to agree, and none to contradict
 PROJECTED = 64  # dimensions of that projection, fitted on real images
 
 
@@ -40,10 +42,21 @@ class Reference:
         real = self.features[: len(fake)]
         return {"fd": frechet_distance(real, features), "kid": kid(real, features).value}
 
+    def floor(self, n: int) -> float:
+        """FD between two disjoint sets of ``n`` real images, or of half of them if there are fewer: the best to reach."""
+        n = min(n, len(self.features) // 2)
+        return frechet_distance(self.features[:n], self.features[n : 2 * n])
+
+
+def drawn(dataset: Dataset, n: int) -> Tensor:
+    """The indices of a fixed random draw of ``n`` images, or of all if there are fewer: files come in an order of their
+    own, and the head of MNIST's is no fair sample of it. A larger draw begins with the smaller one."""
+    return torch.randperm(len(dataset.images), generator=stream(0, "reference"))[:n]
+
 
 def see_real(extractor: Extractor, dataset: Dataset, n: int) -> Reference:
-    """The first ``n`` images of ``dataset``, or all if it has fewer, through ``extractor``; features are cached."""
-    raw = real_features(extractor, dataset, min(n, len(dataset.images)))
+    """``n`` images of ``dataset`` (``drawn``), or all if it has fewer, through ``extractor``; features are cached."""
+    raw = real_features(extractor, dataset, drawn(dataset, n))
     pca = fit_pca(raw, PROJECTED) if raw.shape[1] > MAX_FEATURES else None
     return Reference(extractor, pca, raw, raw if pca is None else pca.apply(raw))
 
@@ -54,13 +67,10 @@ def chosen_extractor(config: RunConfig) -> str | None:
     return names.get(config.extractor, config.extractor)
 
 
-def monitoring_reference(config: RunConfig, data: Splits, device: torch.device) -> Reference | None:
-    """What a run compares itself with while it trains; None if it is not to be scored.
-
-    Raises FeatureError for an extractor that cannot be loaded.
+def references(config: RunConfig, data: Splits, device: str | torch.device) -> list[Reference]:
+    """What a run's samples are compared with, while it trains and at its end: the primary extractor first, then the
+    second opinions. Empty if the run is not to be scored. Raises FeatureError for an extractor that cannot be loaded.
     """
-    name = chosen_extractor(config)
-    if name is None:
-        return None
-    # the same real images as at the end, so that one pass over them serves both and the projection is the same
-    return see_real(load_extractor(name, data, device), data.train, 2 * config.evaluation_images)
+    primary = chosen_extractor(config)
+    names = [] if primary is None else [primary, *(name for name in SECOND_OPINIONS if name != primary)]
+    return [see_real(load_extractor(name, data, device), data.train, 2 * config.evaluation_images) for name in names]

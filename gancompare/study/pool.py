@@ -19,7 +19,7 @@ from gancompare.data.datasets import Splits, load_splits, summary
 from gancompare.runs import layout, record
 from gancompare.runs.layout import RunError
 from gancompare.scoring.evaluation import due
-from gancompare.scoring.reference import monitoring_reference
+from gancompare.scoring.reference import references
 from gancompare.study.grid import cost
 from gancompare.study.run import Outcome
 
@@ -91,7 +91,7 @@ def run_studies(
                 flush=True,
             )
         for config in {(images_of(job.config), job.config.extractor): job.config for job in waiting}.values():
-            monitoring_reference(config, images[images_of(config)], choose_device(config.device))  # cached
+            references(config, images[images_of(config)], choose_device(config.device))  # from now on in the cache
         waiting.sort(key=lambda job: cost(job.config), reverse=True)
         outcomes += carry_out(waiting, results, shared)
     return outcomes

@@ -8,11 +8,11 @@ from gancompare.bench.quality import time_to_quality, with_quality
 def test_time_to_quality_stops_at_the_threshold_and_at_the_limit(smoke):
     config = smoke(method="gan", monitor_images=16)
     before = torch.get_rng_state()
-    easy = time_to_quality(config, threshold=1e9, limit_seconds=60)
-    assert (easy["textbook_steps"], easy["ours_steps"]) == (2, 2)  # evaluate_every
+    easy = time_to_quality(config, threshold=1e9, limit_seconds=60, every=2)
+    assert (easy["textbook_steps"], easy["ours_steps"]) == (2, 2)
     assert easy["ratio"] == pytest.approx(easy["textbook_seconds"] / easy["ours_seconds"])
     assert easy["extractor"] == "random-init"
-    hard = time_to_quality(config, threshold=0.0, limit_seconds=0.01)
+    hard = time_to_quality(config, threshold=0.0, limit_seconds=0.01, every=2)
     assert (hard["textbook_seconds"], hard["ours_seconds"], hard["ratio"]) == (None, None, None)
     assert hard["ours_fd"] > 0
     assert torch.equal(before, torch.get_rng_state())

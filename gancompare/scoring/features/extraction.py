@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gancompare.data.cache import cached
+from gancompare.data.cache import cached, digest
 from gancompare.data.datasets import Dataset
 from gancompare.scoring.features.extractors import Extractor
 from gancompare.scoring.features.network import FeatureError
@@ -27,7 +27,7 @@ def extract(extractor: Extractor, images: Tensor, *, batch_size: int = 256, n: i
         return torch.cat([net(batch.to(net.device)).cpu() for batch in images[:n].split(batch_size)])
 
 
-def real_features(extractor: Extractor, dataset: Dataset, n: int) -> Tensor:
-    """``extract`` of the first ``n`` images of ``dataset``, from the cache if it has been done before."""
-    key = f"features-{dataset.fingerprint}-{extractor.fingerprint}-{n}"
-    return cached(key, lambda: {"features": extract(extractor, dataset.images, n=n)})["features"]
+def real_features(extractor: Extractor, dataset: Dataset, chosen: Tensor) -> Tensor:
+    """``extract`` of the images ``chosen`` (n,) of ``dataset``, from the cache if it has been done before."""
+    key = f"features-{dataset.fingerprint}-{extractor.fingerprint}-{digest({'chosen': chosen})}"
+    return cached(key, lambda: {"features": extract(extractor, dataset.images[chosen])})["features"]
