@@ -37,7 +37,11 @@ def read_study(results: str | Path, study: str) -> Study:
     """All tables of ``results/<study>``. Raises RunError if it has no runs, or a file of one cannot be read."""
     runs = load_runs(results, study)
     return Study(
-        runs, load_rows(runs, HISTORY), load_scores(runs), load_rows(runs, DISTANCES), load_rows(runs, DIAGNOSTICS)
+        runs=runs,
+        histories=load_rows(runs, HISTORY),
+        scores=load_scores(runs),
+        distances=load_rows(runs, DISTANCES),
+        diagnostics=load_rows(runs, DIAGNOSTICS),
     )
 
 

@@ -43,7 +43,7 @@ class Reference:
         return {"fd": frechet_distance(real, features), "kid": kid(real, features).value}
 
     def floor(self, n: int) -> float:
-        """FD between two disjoint sets of ``n`` real images, or of half of them if there are fewer: the best to reach."""
+        """FD between two disjoint sets of ``n`` real images, or of half of all if there are fewer."""
         n = min(n, len(self.features) // 2)
         return frechet_distance(self.features[:n], self.features[n : 2 * n])
 

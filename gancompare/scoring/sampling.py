@@ -65,7 +65,7 @@ def settle_batch_norm(net: nn.Module, seed: int) -> None:
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:
         return
-    device, momenta = next(net.parameters()).device, [norm.momentum for norm in norms]
+    weight, momenta = next(net.parameters()), [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative mean
@@ -73,7 +73,7 @@ def settle_batch_norm(net: nn.Module, seed: int) -> None:
     net.train()
     latents = fixed_latents(seed, "statistics", STATISTICS_LATENTS, net.latent_dim)
     for z, labels in in_batches(latents, net.in_turn(len(latents)), STATISTICS_BATCH):
-        net(z.to(device), labels)
+        net(z.to(weight), labels)
     net.train(training)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

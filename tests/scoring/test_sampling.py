@@ -1,9 +1,14 @@
 """The images that are scored: the same latents for every method, and a generator that is left as it was."""
 
-import torch
+import copy
 
+import torch
+from torch import nn
+
+from gancompare.base.streams import fixed_latents, stream
+from gancompare.models import Generator, initialize
 from gancompare.runs import weights
-from gancompare.scoring.sampling import evaluation_samples
+from gancompare.scoring.sampling import STATISTICS_LATENTS, evaluation_samples, settle_batch_norm
 
 
 class Echo(torch.nn.Module):
@@ -36,3 +41,46 @@ def test_generating_for_a_score_leaves_the_generator_as_it_was(scored):
     evaluation_samples(generator, 0, 8)
     assert generator.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in generator.state_dict().items())
+
+
+def generator(**options):
+    return initialize(Generator(28, 1, 8, 4, **options), stream(0, "generator"))
+
+
+def norms_of(net):
+    return [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+def test_settled_statistics_are_those_of_the_activations():
+    net = generator().double()
+    for norm in norms_of(net):
+        norm.running_mean += 7.0  # as of other weights
+    settle_batch_norm(net, seed=3)
+    seen, twin = [], copy.deepcopy(net).train()
+    norms_of(twin)[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    twin(fixed_latents(3, "statistics", STATISTICS_LATENTS, 8).double())
+    # the input of the first norm depends on no other, so the mean over batches is the mean over all latents
+    torch.testing.assert_close(norms_of(net)[0].running_mean, seen[0].mean((0, 2, 3)), rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(norms_of(net)[0].running_var, seen[0].var((0, 2, 3)), rtol=0.02, atol=0)
+
+
+def test_settling_changes_statistics_alone_and_always_to_the_same():
+    net = generator()
+    before = {name: tensor.clone() for name, tensor in net.named_parameters()}
+    other = copy.deepcopy(net)
+    norms_of(other)[0].running_mean += 1.0
+    state = torch.get_rng_state()
+    for each in (net, other):
+        settle_batch_norm(each.eval(), seed=0)
+        assert not each.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.named_parameters())
+    assert all(torch.equal(a, b) for a, b in zip(net.buffers(), other.buffers(), strict=True))
+    assert {norm.momentum for norm in norms_of(net)} == {0.1}
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_net_without_batch_norm_is_left_alone():
+    net = generator(norm="none")
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    settle_batch_norm(net, seed=0)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
