@@ -1,6 +1,6 @@
 """gancompare: GAN, WGAN and WGAN-GP compared under the same data, architecture, seeds and budget."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def load_generator(run_directory, device="cpu", which="last"):

@@ -144,9 +144,6 @@ class RunConfig:
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
-    def to_json(self) -> str:
-        return json.dumps(self.to_dict(), indent=2)
-
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RunConfig":
         """A config from field values. Raises ConfigError for an unknown name, naming the nearest valid one."""
@@ -154,17 +151,6 @@ class RunConfig:
             if name not in FIELDS:
                 raise ConfigError(f"unknown field {name!r}: {nearest(name, FIELDS)}")
         return cls(**values)
-
-    @classmethod
-    def from_json(cls, text: str) -> "RunConfig":
-        """The inverse of ``to_json``. Raises ConfigError for text that is not a JSON object of known fields."""
-        try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"config is not valid JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"config must be a JSON object of fields, got {type(values).__name__}")
-        return cls.from_dict(values)
 
     @classmethod
     def from_parameters(cls, namespace: dict[str, Any], also: tuple[str, ...] = ()) -> "RunConfig":

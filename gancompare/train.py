@@ -6,6 +6,7 @@ moves training. On a CPU with a fixed number of threads one seed gives the same 
 on CUDA, convolution kernels may sum in another order from run to run, which training amplifies.
 """
 
+import contextlib
 import math
 import os
 import time
@@ -91,10 +92,12 @@ def train(
     """
     directory, device = Path(directory), machine.choose_device(config.device)
     data = data or load_splits(config.dataset, config.image_size, config.channels)
-    with record.hold(directory, "this run", patience), record.outcome_recorded(directory, partial(explain, config)):
+    with contextlib.ExitStack() as held:
+        held.enter_context(record.hold(directory, "this run", patience))
         if not record.begin(directory, config, summary(data.train, with_classes=config.conditional)):
             evaluation.score_if_due(config, directory, data, device)
             return
+        held.enter_context(record.outcome_recorded(directory, partial(explain, config)))
         machine.keep_freed_memory()
         nets, feed = prepare(config, data.train, device)
         progress, monitor = Progress(), make_monitor(config, data, device)
@@ -141,6 +144,7 @@ def train(
                 message = f"{', '.join(broken)} not finite at generator step {step}"
                 record.write_status(directory, "diverged", message=message, **progress.clocks())
                 if row_now:
+                    write_event(row)
                     yield row
                 return
             if row_now and row["fd"] is not None and row["fd"] < progress.best_fd:
@@ -355,7 +359,8 @@ def move_average(average: nn.Module, net: nn.Module, weight: float | Tensor) -> 
 
 def accumulate(sums: dict[str, Tensor], values: dict[str, Tensor], count: str) -> None:
     """Add ``values``, and 1 to ``count``, on the device."""
-    for name, value in (values | {count: torch.ones_like(next(iter(values.values())))}).items():
+    one = torch.ones((), device=next(iter(values.values())).device)  # float32: bf16 would stop counting at 256
+    for name, value in (values | {count: one}).items():
         sums[name] = sums[name] + value if name in sums else value
 
 

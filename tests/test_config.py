@@ -260,6 +260,11 @@ def test_no_recipe_puts_batch_norm_beneath_a_gradient_penalty(method, recipe):
 # files
 
 
+def through_json(config):
+    """As a config goes to ``config.json`` and comes back."""
+    return RunConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -271,9 +276,9 @@ def test_no_recipe_puts_batch_norm_beneath_a_gradient_penalty(method, recipe):
 )
 def test_json_round_trip(values):
     config = RunConfig(**values)
-    assert RunConfig.from_json(config.to_json()) == config
+    assert through_json(config) == config
     assert RunConfig.from_dict(config.to_dict()) == config
-    written = json.loads(config.to_json())
+    written = json.loads(json.dumps(config.to_dict()))
     assert set(written) == set(FIELDS)
     assert {name: written[name] for name in values} == values
 
@@ -282,24 +287,16 @@ def test_json_keeps_what_was_filled_in_when_a_recipe_changes_later(monkeypatch):
     written = RunConfig(recipe="shared")
     monkeypatch.setitem(RECIPES, "shared", {"*": {"lr_critic": 2 * written.lr_critic}})
     assert RunConfig().lr_critic == 2 * written.lr_critic
-    assert RunConfig.from_json(written.to_json()) == written
+    assert through_json(written) == written
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [
-        ("{", "JSON"),
-        ("", "JSON"),
-        ("[1, 2]", "list"),
-        ("3", "int"),
-        ('{"learning_rate": 1}', "learning_rate"),
-        ('{"clip": NaN}', "clip=nan"),
-        ('{"seed": "0"}', "seed='0'"),
-    ],
+    [('{"learning_rate": 1}', "learning_rate"), ('{"clip": NaN}', "clip=nan"), ('{"seed": "0"}', "seed='0'")],
 )
 def test_json_that_is_no_config_is_refused(text, message):
     with pytest.raises(ConfigError, match=message):
-        RunConfig.from_json(text)
+        RunConfig.from_dict(json.loads(text))
 
 
 @pytest.mark.parametrize(
@@ -349,7 +346,7 @@ def test_hash_is_12_hex_digits_and_follows_the_values():
     digest = RunConfig(seed=5).hash()
     assert len(digest) == 12
     assert set(digest) <= set("0123456789abcdef")
-    assert RunConfig(seed=5).hash() == RunConfig.from_json(RunConfig(seed=5).to_json()).hash() == digest
+    assert RunConfig(seed=5).hash() == through_json(RunConfig(seed=5)).hash() == digest
 
 
 # notebooks
@@ -389,3 +386,16 @@ def test_only_the_names_in_also_are_let_pass():
 def test_a_bad_parameter_is_refused_like_any_other():
     with pytest.raises(ConfigError, match="seed='four'"):
         RunConfig.from_parameters(HARMLESS | {"seed": "four"})
+
+
+# what was kept
+
+
+def test_every_kept_run_can_be_read_and_has_the_hash_that_it_says():
+    kept = sorted((Path(__file__).parent.parent / "results").glob("**/config.json"))
+    assert len(kept) >= 3
+    for path in kept:
+        content = json.loads(path.read_text())
+        config = RunConfig.from_dict(content["config"])
+        assert config.to_dict() == content["config"], path
+        assert config.hash() == content["hash"], path

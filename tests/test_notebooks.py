@@ -36,6 +36,15 @@ def execute(notebook, output, **values):
     return papermill.execute_notebook(notebook, output, values, kernel_name="python3", progress_bar=False)
 
 
+def execute_cells(notebook, **values):
+    """The global names that a notebook's code leaves, run here with ``values`` in place of its parameters."""
+    names = {}
+    for cell in code(notebook):
+        exec(compile(cell.source, str(notebook), "exec"), names)
+        names |= values if "parameters" in cell.metadata.get("tags", []) else {}
+    return names
+
+
 def text(executed):
     outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
     return "\n".join(str(output.get("text") or output.get("data")) for output in outputs)
@@ -139,6 +148,13 @@ def test_02_trains_what_a_prepared_directory_says(image_folder, tmp_path):
     execute(NOTEBOOKS[1], tmp_path / "02.ipynb", run=str(tmp_path / "run"))
     assert record.read_status(tmp_path / "run")["status"] == "complete"
     assert record.planned(tmp_path / "run") == config
+
+
+@pytest.mark.slow
+def test_02_can_set_up_another_run_after_it_ran(tmp_path):
+    ran = execute_cells(NOTEBOOKS[1], generator_steps=1, base_channels=2, extractor="none", results=str(tmp_path))
+    config, directory = record.run_of_parameters(ran | {"seed": 1})
+    assert (config.seed, directory.name) == (1, "seed1")
 
 
 @pytest.mark.slow

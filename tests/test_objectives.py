@@ -516,7 +516,7 @@ def test_a_method_of_ones_own_needs_no_more_than_a_row_in_methods(recipe, monkey
     monkeypatch.setitem(METHODS, "hinge", Hinge)
     config = RunConfig(method="hinge", recipe=recipe)
     assert (config.method, config.n_critic) == ("hinge", 3)
-    assert RunConfig.from_json(config.to_json()) == config
+    assert RunConfig.from_dict(config.to_dict()) == config
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import gancompare
+from gancompare.data.datasets import BUILT_IN
+from gancompare.recipes import DATASETS
 
 PACKAGE = Path(gancompare.__file__).parent
 ROOT = PACKAGE.parent
@@ -37,7 +39,9 @@ def declared():
 
 def test_every_import_is_a_declared_dependency():
     providers = packages_distributions()
-    names = {name for path in MODULES for name in imported(path)} - set(sys.stdlib_module_names) - {"gancompare"}
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    names = {name for path in [*MODULES, *tests] for name in imported(path)}
+    names -= {*sys.stdlib_module_names, "gancompare"}
     missing = {name for name in names if not {normal(p) for p in providers.get(name, [name])} & declared()}
     assert missing == set()
 
@@ -95,3 +99,22 @@ def test_an_import_brings_no_more_than_it_needs(command, absent):
     check = f"{command}\nimport sys\nprint([name for name in {absent!r} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+CORE = ("objectives", "models", "config", "recipes", "train")
+
+
+def test_the_core_imports_torch_numpy_and_the_standard_library_alone():
+    names = {name for module in CORE for name in imported(PACKAGE / f"{module}.py")}
+    assert names - {*sys.stdlib_module_names} == {"torch", "numpy", "gancompare"}
+
+
+def test_the_data_sets_with_a_name_are_those_with_a_size():
+    assert {*DATASETS} == {*BUILT_IN}
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md")]), ids=str)
+def test_links_of_a_readme_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert missing == []

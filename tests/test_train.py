@@ -367,6 +367,15 @@ def test_a_finished_run_is_not_trained_again(smoke, tmp_path):
     assert (tmp_path / "generator.safetensors").stat().st_mtime_ns == before
 
 
+def test_asking_a_finished_run_for_another_config_leaves_it_as_it_was(smoke, tmp_path):
+    run(smoke(), tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    with pytest.raises(layout.RunError, match="another config"):
+        run(smoke(batch_size=4), tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()} == before
+    assert run(smoke(), tmp_path) == []
+
+
 def breaking(monkeypatch, at, trouble):
     """The name of an objective that calls ``trouble(critic, fake)`` in the generator step number ``at``."""
     calls = []

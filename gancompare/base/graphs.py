@@ -80,7 +80,7 @@ def warm_up(capture: Capture, sums: dict[str, Tensor]) -> None:
     To be refused before the capture is cheaper than after: a capture that fails leaves its random streams unusable.
     """
     capture.eager_left -= 1
-    current = torch.cuda.current_stream()
+    current = torch.cuda.current_stream(capture.indices.device)
     capture.side.wait_stream(current)
     watched = waits() if capture.eager_left == 0 else contextlib.nullcontext([])
     with torch.cuda.stream(capture.side), watched as seen:

@@ -14,7 +14,11 @@ START_SECONDS = 180  # for a kernel to answer; a busy machine takes its time
 
 
 class NotebookError(UserError, RuntimeError):
-    """A notebook that is not there or did not run to its end; the message says why."""
+    """A notebook that is not there or did not run to its end; the message says why, ``kind`` what was raised in it."""
+
+    def __init__(self, message: str, kind: str = ""):
+        super().__init__(message)
+        self.kind = kind
 
 
 def execute_notebook(name: str, output: Path, parameters: dict[str, Any], *, folder: Path | None = None) -> None:
@@ -53,7 +57,7 @@ def execute_notebook(name: str, output: Path, parameters: dict[str, Any], *, fol
             unfinished.unlink(missing_ok=True)
         except papermill.PapermillExecutionError as error:
             shutil.move(written, unfinished)
-            raise NotebookError(f"{error.ename}: {error.evalue}") from error
+            raise NotebookError(f"{error.ename}: {error.evalue}", kind=error.ename) from error
         except DeadKernelError as error:
             raise NotebookError("the kernel died, most often because the system ran out of memory") from error
         except RuntimeError as error:  # a kernel that never answered

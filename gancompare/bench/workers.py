@@ -19,6 +19,7 @@ from gancompare.bench.profiling import peak_memory
 from gancompare.bench.textbook import LOOPS, random_images
 from gancompare.config import RunConfig
 from gancompare.data.cache import cache_directory
+from gancompare.objectives import load_file
 from gancompare.study.grid import cost
 from gancompare.study.pool import automatic_jobs
 from gancompare.train import prepare
@@ -61,13 +62,18 @@ class Worker:
 
 
 @contextlib.contextmanager
-def workers(names: Sequence[str], config: RunConfig, threads: int) -> Iterator[list[Worker]]:
-    """A process with ``threads`` threads for each of the loops ``names``, warmed up one after another."""
+def workers(
+    names: Sequence[str], config: RunConfig, threads: int, *, objectives: str | None = None
+) -> Iterator[list[Worker]]:
+    """A process with ``threads`` threads for each of the loops ``names``, warmed up one after another.
+
+    ``objectives``: a file of objectives that each process loads.
+    """
     context, started = multiprocessing.get_context("spawn"), []
     try:
         for name in names:
             near, far = context.Pipe()
-            process = context.Process(target=serve, args=(far, name, config, threads), daemon=True)
+            process = context.Process(target=serve, args=(far, name, config, threads, objectives), daemon=True)
             process.start()
             far.close()
             started.append(Worker(process, near))
@@ -80,9 +86,11 @@ def workers(names: Sequence[str], config: RunConfig, threads: int) -> Iterator[l
             worker.process.join()
 
 
-def serve(pipe: Connection, name: str, config: RunConfig, threads: int) -> None:
+def serve(pipe: Connection, name: str, config: RunConfig, threads: int, objectives: str | None) -> None:
     """The work of such a process: warm the loop ``name`` up, send a ``WarmUp``, then a ``Timing`` for each request."""
     torch.set_num_threads(threads)
+    if objectives:
+        load_file(objectives)
     config = replace(config, conditional=False)  # random images have no classes, which cost next to nothing
     device = machine.choose_device(config.device)
     with peak_memory(device) as memory:
@@ -107,9 +115,9 @@ def launches_a_graph(work: Callable[[], object]) -> bool:
     return any(event.key.startswith("cudaGraphLaunch") for event in seen.key_averages())
 
 
-def throughput(config: RunConfig, *, jobs: int, threads: int, seconds: float) -> float:
+def throughput(config: RunConfig, *, jobs: int, threads: int, seconds: float, objectives: str | None = None) -> float:
     """Generator steps per second of ``jobs`` runs of ours at a time, together, each with ``threads`` threads."""
-    with workers(["ours"] * jobs, config, threads) as started:
+    with workers(["ours"] * jobs, config, threads, objectives=objectives) as started:
         for worker in started:
             worker.ask("seconds", seconds)
         return sum(timing.steps / timing.seconds for timing in [worker.answer() for worker in started])
@@ -120,17 +128,19 @@ def best_jobs(
     *,
     most: int | None = None,
     seconds: float = 10.0,
+    objectives: str | None = None,
     measure: Callable[..., float] = throughput,
 ) -> int:
     """How many of ``configs`` to run at a time on this machine: what gives the most generator steps per second.
 
-    ``measure(config, jobs=…, threads=…, seconds=…)`` times the longest run at 1, 2, 4, … up to ``most`` at a time
-    (None: one per core, or eight per GPU, as memory allows), each for ``seconds``. The answer is kept in the cache,
-    because on a CPU the number of threads decides the last bits of a result.
+    ``measure``, called as ``throughput`` is, times the longest run at 1, 2, 4, … up to ``most`` at a time (None: one
+    per core, or eight per GPU, as memory allows), each for ``seconds``. The answer is kept in the cache, because on a
+    CPU the number of threads decides the last bits of a result. ``objectives``: a file of objectives that runs load.
     """
     config = max(configs, key=cost)
     device = machine.choose_device(config.device)
-    most = most or automatic_jobs(len(configs), torch.cuda.device_count() if device.type == "cuda" else 0, GPU_JOBS)
+    gpus = torch.cuda.device_count() if device.type == "cuda" else 0
+    most = most or automatic_jobs(len(configs), gpus, per_gpu=GPU_JOBS)
     nets = f"{config.method} {config.image_size}×{config.image_size}×{config.channels} width {config.base_channels}"
     key = f"{machine.device_name(device)}, torch {torch.__version__}, {nets}, batch {config.batch_size}, up to {most}"
     path = cache_directory() / "jobs.json"
@@ -142,16 +152,17 @@ def best_jobs(
         rates = {}
         for jobs in sorted({most, *(2**k for k in range(most.bit_length()))}):
             try:
-                rates[jobs] = measure(
-                    config, jobs=jobs, threads=max(1, machine.usable_cores() // jobs), seconds=seconds
-                )
+                threads = max(1, machine.usable_cores() // jobs)
+                rates[jobs] = measure(config, jobs=jobs, threads=threads, seconds=seconds, objectives=objectives)
             except RuntimeError:  # most likely out of memory, and more at a time would run out, too
                 break
             print(
                 f"measuring this machine: {jobs} at a time make {rates[jobs]:.2f} generator steps/s ({nets})",
                 flush=True,
             )
-        known[key] = max(rates, key=rates.get, default=1)
+        if not rates:  # nothing to remember
+            return 1
+        known[key] = max(rates, key=rates.get)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(known, indent=1).encode())
     return known[key]

@@ -47,8 +47,8 @@ def run(options: Namespace) -> int:
         directory = layout.run_directory(options.results, options.study or config.profile, config)
         choose_device(config.device)  # what can be seen to be wrong is said before anything is written
         check_available(config.dataset)
-        record.write_config(directory, config)
-    elif given(options):
+        record.plan_run(directory, config, objectives)
+    elif given(options) or options.study:
         raise ConfigError(f"directory={str(directory)!r}: its config.json holds all settings; give no others")
     outcome = execute(directory, notebook=not options.no_notebook, objectives=objectives)
     print(f"{outcome.directory}: {outcome.status} {outcome.message}".rstrip())
@@ -88,7 +88,7 @@ def run_study(options: Namespace) -> int:
     objectives, fields = load_objectives(options), given(options)
     name = options.name or fields.get("profile", FIELDS["profile"].metadata["default"])
     configs = plan(options.datasets, options.arms, range(options.seeds), **fields)
-    return carry_out(options, {name: configs}, options.results, name, objectives)
+    return run_and_report(options, {name: configs}, options.results, name, objectives)
 
 
 def sensitivity_options(command: ArgumentParser) -> None:
@@ -121,7 +121,7 @@ def run_sensitivity(options: Namespace) -> int:
     if not cells:
         raise ConfigError(f"parts={options.parts}: none of them can be run on {options.dataset!r}; choose others")
     root = layout.study_directory(options.results, options.name)
-    return carry_out(options, cells, root, options.name, objectives)
+    return run_and_report(options, cells, root, options.name, objectives)
 
 
 def add_pool(command: ArgumentParser) -> None:
@@ -133,7 +133,7 @@ def add_pool(command: ArgumentParser) -> None:
     command.add_argument("--no-report", action="store_true", help="train only")
 
 
-def carry_out(
+def run_and_report(
     options: Namespace, studies: dict[str, list[RunConfig]], root: Path, name: str, objectives: str | None
 ) -> int:
     """Run the ``studies`` in ``root``, name the failed runs, and write the report ``name``; returns the exit code."""
@@ -144,7 +144,7 @@ def carry_out(
     if jobs == "auto":
         from gancompare.bench.workers import best_jobs  # brings torch's profiler
 
-        jobs = best_jobs([config for configs in studies.values() for config in configs])
+        jobs = best_jobs([config for configs in studies.values() for config in configs], objectives=objectives)
     how = {"jobs": jobs, "notebook": not options.no_notebook, "objectives": objectives}
     outcomes = run_studies(studies, root, **how)
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]

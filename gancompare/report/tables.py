@@ -82,7 +82,7 @@ def differing_fields(runs: pd.DataFrame) -> pd.DataFrame:
     A row per field, a column per (dataset, method); a cell whose seeds differ lists all its values.
     """
     shaping = [name for name, field in FIELDS.items() if field.metadata["affects_training"]]
-    candidates = [*shaping, "fingerprint", "processor", "threads", "arithmetic", "torch"]
+    candidates = [*shaping, "fingerprint", "version", "processor", "threads", "arithmetic", "torch"]
     candidates = [name for name in candidates if name in runs and name not in ("dataset", "arm", "method", "seed")]
     values = runs.groupby("dataset", sort=False)[candidates].nunique().max()
     differing = [name for name in candidates if values[name] > 1]

@@ -11,7 +11,7 @@ from gancompare.base.files import atomic_path
 from gancompare.runs.history import sync_history
 from gancompare.runs.layout import CHECKPOINT, RunError
 
-AGAIN = "delete it to train this run from the start"
+RESTART = "delete it to train this run from the start"
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ def load_checkpoint(directory: Path, contents: Contents, device: torch.device) -
         return False
     try:
         written = torch.load(path, map_location=device, weights_only=True)
+        if not {"about", "progress"} <= written.keys():
+            raise KeyError("written by another version of gancompare")
         of_file, reached = written["about"], written["progress"]
         matches = of_file["hash"] == about["hash"] and of_file["device"] == about["device"]
         if matches:
@@ -51,13 +53,13 @@ def load_checkpoint(directory: Path, contents: Contents, device: torch.device) -
             for name, rng in contents.streams.items():
                 rng.set_state(written["streams"][name].cpu())
     except Exception as error:  # a corrupt file raises whatever its parser stumbles over
-        raise RunError(f"{path} cannot be read ({error}); {AGAIN}") from error
+        raise RunError(f"{path} cannot be read ({error}); {RESTART}") from error
     if of_file["hash"] != about["hash"]:
-        raise RunError(f"{path} belongs to another config; {AGAIN}")
+        raise RunError(f"{path} belongs to another config; {RESTART}")
     if not matches:  # the random streams of one kind of device cannot go on on another
         raise RunError(
             f"{path} was written on {of_file['device']}, this is {about['device']}: resume with "
-            f"device={of_file['device']}, or {AGAIN}"
+            f"device={of_file['device']}, or {RESTART}"
         )
     if of_file["bf16"] != about["bf16"]:
         names = {True: "bf16", False: "float32"}

@@ -1,6 +1,7 @@
 """The files that grow while a run trains: a row per log interval, and rows of critic diagnostics."""
 
 import csv
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,24 @@ def read_history(directory: Path) -> pd.DataFrame:
 
 
 def _append(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Append ``rows``; a column that is new to the file, as of a loss part that is not always there, joins it."""
     if not rows:
         return
-    new = not path.exists()
+    columns, earlier = list(rows[0]), []
+    if path.exists():
+        with open(path, newline="") as file:
+            reader = csv.DictReader(file)
+            columns = [*(reader.fieldnames or []), *(name for name in columns if name not in (reader.fieldnames or []))]
+            if columns != reader.fieldnames:
+                earlier = list(reader)
+    if earlier or not path.exists():
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
+        writer.writeheader()
+        writer.writerows(earlier)
+        write_atomically(path, text.getvalue().encode(), durable=False)
     with open(path, "a", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerows(rows)
+        csv.DictWriter(file, columns, lineterminator="\n", restval="").writerows(rows)
 
 
 def sync_history(directory: Path) -> None:

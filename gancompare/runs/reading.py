@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from gancompare.data.datasets import dataset_slug
-from gancompare.runs.layout import CLOCKS, DIAGNOSTICS, DISTANCES, HISTORY, SCORES, find_runs
+from gancompare.runs.layout import CLOCKS, DIAGNOSTICS, DISTANCES, HISTORY, SCORES, RunError, find_runs
 from gancompare.runs.record import read_config, read_json, read_status
 
 
@@ -53,13 +53,17 @@ def load_runs(results: str | Path, study: str) -> pd.DataFrame:
     rows = []
     for directory in find_runs(results, study):
         config, status = read_config(directory), read_status(directory)
+        if not config["data"]:  # laid down, but not begun
+            continue
         machine = status.pop("machine", {})
         data = {name: config["data"].get(name) for name in ("fingerprint", "num_images")}
-        data["real_pixel_std"] = config["data"].get("pixel_std")
+        data |= {"real_pixel_std": config["data"].get("pixel_std"), "version": config.get("version")}
         progress = {"status": status["status"], "steps_done": status["generator_steps"]}
         progress |= {name: status.get(name) for name in ("images_seen", "seconds", "message")}
         rows.append(config["config"] | data | progress | machine | {"directory": directory})
         rows[-1]["dataset"] = dataset_slug(config["config"]["dataset"])
+    if not rows:
+        raise RunError(f"no run of {Path(results) / study} has begun yet: wait for one to be measured")
     return pd.DataFrame(rows)
 
 

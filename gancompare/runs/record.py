@@ -1,6 +1,7 @@
 """What a run says about itself: its config and its status, and who may write them at the moment."""
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -109,7 +110,7 @@ def outcome_recorded(directory: Path, explain=lambda error: f"{type(error).__nam
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """``config.json``: format, version, hash, config and, once training has begun, data.
+    """``config.json``: format, version, hash, config and, once training has begun, data; objectives of a file.
 
     Raises RunError if it is not there, unreadable, or of a newer format.
     """
@@ -142,27 +143,53 @@ def planned(directory: Path) -> RunConfig:
         raise RunError(f"{Path(directory) / CONFIG} cannot be used ({error}); {AGAIN}") from error
 
 
-def write_config(directory: Path, config: RunConfig, data: dict[str, Any] | None = None) -> None:
-    """Lay down ``config.json``: also on a resume, as how often to log and where to compute may have changed.
+def plan_run(
+    directory: Path, config: RunConfig, objectives: str | Path | None = None, *, patience: float = PATIENCE
+) -> None:
+    """Lay down the ``config.json`` of a run that is to be made, while no other process is in ``directory``.
 
-    ``data``: what is known of the images, at least their ``fingerprint``; None before they have been loaded.
-    Raises RunError as ``check`` does.
+    ``objectives``: the file of objectives that the run loads; its hash is kept, so that a resume with another one is
+    refused. A finished run stays as it is. Raises RunError as ``check`` does, and for a directory in use.
+    """
+    source = None
+    if objectives:
+        digest = hashlib.sha256(Path(objectives).read_bytes()).hexdigest()
+        source = {"file": Path(objectives).name, "sha256": digest}
+    with hold(Path(directory), "this run", patience):
+        write_config(directory, config, objectives=source)
+
+
+def write_config(
+    directory: Path, config: RunConfig, data: dict[str, Any] | None = None, *, objectives: dict[str, str] | None = None
+) -> None:
+    """Write ``config.json`` unless the run is finished; on a resume too, as logging and device may have changed.
+
+    ``data``: what is known of the images, at least their ``fingerprint``; None before they have been loaded. What was
+    known of images and objectives is kept. Raises RunError as ``check`` does.
     """
     directory = Path(directory)
-    check(directory, config, data)
-    if data is None and (directory / CONFIG).exists():
-        data = read_config(directory)["data"]
+    check(directory, config, data, objectives=objectives)
+    if is_finished(directory):
+        return
+    known = read_config(directory) if (directory / CONFIG).exists() else {}
     content = {"format": FORMAT, "version": gancompare.__version__, "hash": config.hash(), "config": config.to_dict()}
+    for name, value in (("data", data), ("objectives", objectives)):
+        if value or known.get(name):
+            content[name] = value or known[name]
     directory.mkdir(parents=True, exist_ok=True)
-    write_json(directory / CONFIG, content | ({"data": data} if data else {}))
+    write_json(directory / CONFIG, content)
 
 
-def check(directory: Path, config: RunConfig, data: dict[str, Any] | None = None) -> None:
-    """Raise RunError if ``directory`` holds a run of another config, other images (by ``data["fingerprint"]``) or a
-    newer format."""
+def check(
+    directory: Path, config: RunConfig, data: dict[str, Any] | None = None, *, objectives: dict[str, str] | None = None
+) -> None:
+    """Raise RunError if ``directory`` holds a run of another config, other images (by ``data["fingerprint"]``), other
+    objectives (by their hash) or a newer format. A run that never began does not count."""
     if not (directory / CONFIG).exists():
         return
     written = read_config(directory)
+    if not written["data"] and read_status(directory)["status"] == "absent":
+        return
     try:
         differences = RunConfig.from_dict(written["config"]).differences(config)
     except (ConfigError, TypeError) as error:
@@ -175,6 +202,11 @@ def check(directory: Path, config: RunConfig, data: dict[str, Any] | None = None
         raise RunError(
             f"{directory} was trained on other images (fingerprint {there} there, {now} now); "
             "choose another study name or delete it"
+        )
+    source = written.get("objectives")
+    if source and objectives and source["sha256"] != objectives["sha256"]:
+        raise RunError(
+            f"{directory} was trained with another version of {source['file']}; choose another study name or delete it"
         )
 
 

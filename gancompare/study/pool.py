@@ -184,7 +184,7 @@ def carry_out(waiting: list[Job], results: Path, shared: Resources) -> list[Outc
 
 def start(job: Job, slot: int, shared: Resources) -> Running:
     """Write the run's config and start the process that reads it."""
-    record.write_config(job.directory, job.config)
+    record.plan_run(job.directory, job.config, shared.objectives)
     command = [sys.executable, "-m", "gancompare", "run", "--directory", str(job.directory)]
     command += [] if shared.notebook else ["--no-notebook"]
     command += ["--objectives", shared.objectives] if shared.objectives else []

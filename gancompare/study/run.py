@@ -10,8 +10,10 @@ from pathlib import Path
 from gancompare.base.notebooks import NotebookError, execute_notebook
 from gancompare.config import RunConfig
 from gancompare.runs import record
-from gancompare.runs.layout import FINISHED, NOTEBOOK, RunFailed
+from gancompare.runs.layout import FINISHED, NOTEBOOK, RunError, RunFailed
 from gancompare.train import train, with_progress
+
+BAD_INPUT = ("ConfigError", "DataError", "DeviceError", "FeatureError", "ObjectiveError")  # raised before training
 
 
 @dataclass
@@ -39,7 +41,8 @@ def execute(directory: Path, *, notebook: bool = True, objectives: str | None = 
             parameters = {"run": str(Path(directory).resolve()), "objectives": objectives}
             execute_notebook(NOTEBOOK, directory / NOTEBOOK, parameters)
         except NotebookError as error:
-            raise RunFailed(f"{directory}: {error}") from error
+            failure = RunError if error.kind in BAD_INPUT else RunFailed
+            raise failure(f"{directory}: {error}") from error
     else:
         with contextlib.closing(train(config, directory)) as rows:
             for _ in with_progress(rows, config):

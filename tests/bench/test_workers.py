@@ -27,7 +27,7 @@ def test_best_jobs_takes_the_fastest_and_remembers_it(smoke, tmp_path, monkeypat
     monkeypatch.setenv("GANCOMPARE_CACHE", str(tmp_path))
     asked = []
 
-    def measure(config, jobs, threads, seconds):
+    def measure(config, jobs, threads, seconds, objectives):
         asked.append((config.method, jobs, threads))
         if jobs == 6:
             raise RuntimeError("killed")
@@ -39,3 +39,27 @@ def test_best_jobs_takes_the_fastest_and_remembers_it(smoke, tmp_path, monkeypat
     assert len(capsys.readouterr().out.splitlines()) == 3
     assert best_jobs(configs, most=6, measure=measure) == 2
     assert len(asked) == 4
+
+
+def test_by_default_no_more_than_one_run_per_core_is_tried(smoke, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANCOMPARE_CACHE", str(tmp_path))
+    asked = []
+
+    def measure(config, jobs, threads, seconds, objectives):
+        asked.append((jobs, objectives))
+        return 1.0 / jobs
+
+    configs = [smoke(method="gan", seed=seed, device="cpu") for seed in range(100)]
+    assert best_jobs(configs, measure=measure, objectives="mine.py") == 1
+    assert max(jobs for jobs, _ in asked) <= usable_cores()
+    assert {objectives for _, objectives in asked} == {"mine.py"}
+
+
+def test_a_machine_that_could_not_be_measured_is_not_remembered(smoke, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANCOMPARE_CACHE", str(tmp_path))
+
+    def dies(config, jobs, threads, seconds, objectives):
+        raise RuntimeError("out of memory")
+
+    assert best_jobs([smoke(method="gan")], most=2, measure=dies) == 1
+    assert best_jobs([smoke(method="gan")], most=2, measure=lambda *_, jobs, **__: float(jobs)) == 1 + 1

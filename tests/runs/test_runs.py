@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import subprocess
 import sys
@@ -114,6 +115,52 @@ def test_a_broken_config_file_is_named(tmp_path, content, message):
         with pytest.raises(layout.RunError, match=message) as error:
             read(tmp_path)
         assert str(tmp_path) in str(error.value)
+
+
+def test_a_finished_run_keeps_its_config_to_the_byte(tmp_path):
+    directory = make_run(tmp_path)
+    before = (directory / "config.json").read_bytes()
+    record.plan_run(directory, RunConfig(profile="smoke", log_every=3, extractor="pixel-pca"))
+    assert (directory / "config.json").read_bytes() == before
+
+
+def test_a_run_that_never_began_gives_way_to_another_config(tmp_path):
+    directory = layout.run_directory(tmp_path, "s", SMOKE)
+    record.plan_run(directory, SMOKE)
+    record.plan_run(directory, RunConfig(profile="smoke", batch_size=16))
+    assert record.planned(directory).batch_size == 16
+    make_run(tmp_path, seed=1)
+    assert reading.read_study(tmp_path, "s").runs["seed"].tolist() == [1]  # what never began is no run yet
+
+
+def test_a_config_is_not_written_into_a_directory_in_use(tmp_path):
+    directory = make_run(tmp_path, status="interrupted")
+    before = (directory / "config.json").read_bytes()
+    with record.hold(directory, "this run"), pytest.raises(layout.RunError, match="in use"):
+        record.plan_run(directory, RunConfig(profile="smoke", log_every=3), patience=0.1)
+    assert (directory / "config.json").read_bytes() == before
+
+
+def test_a_run_goes_on_with_the_objectives_it_began_with_or_not_at_all(tmp_path):
+    directory, mine = make_run(tmp_path, status="interrupted"), tmp_path / "mine.py"
+    mine.write_text("one")
+    record.plan_run(directory, SMOKE, mine)
+    assert record.read_config(directory)["objectives"]["file"] == "mine.py"
+    record.begin(directory, SMOKE, DATA)  # as the run does, which does not know of the file
+    record.plan_run(directory, SMOKE, mine)
+    mine.write_text("two")
+    with pytest.raises(layout.RunError, match=r"another version of mine\.py"):
+        record.plan_run(directory, SMOKE, mine)
+
+
+def test_a_loss_part_that_is_not_always_there_keeps_its_column(tmp_path):
+    history.append_history(tmp_path, {"generator_steps": 1, "loss_real": 0.5, "fd": 9.0})
+    history.append_history(tmp_path, {"generator_steps": 2, "loss_real": 0.25, "loss_r1": 7.0, "fd": 8.0})
+    history.append_history(tmp_path, {"generator_steps": 3, "loss_real": 0.125, "fd": 7.0})
+    rows = history.read_history(tmp_path)
+    assert rows["loss_r1"].tolist() == pytest.approx([math.nan, 7.0, math.nan], nan_ok=True)
+    assert rows["fd"].tolist() == [9.0, 8.0, 7.0]
+    assert rows["loss_real"].tolist() == [0.5, 0.25, 0.125]
 
 
 def test_history_is_cut_at_the_checkpoint_and_at_a_torn_line(tmp_path):
