@@ -59,6 +59,12 @@ def by_method(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(method, groups[method]) for method in arms.in_order(groups)]
 
 
+def line_of(arm: str) -> dict[str, Any]:
+    """The colour of an arm's loss and constraint, and the line style of its critic steps, as matplotlib takes them."""
+    dashes = arms.dashes(arm)
+    return {"color": arms.color(arm), "linestyle": (0, dashes) if dashes else "-"}
+
+
 def log_axis(axis: Axes, which: str = "y") -> None:
     """Make the axis logarithmic, with readable numbers even if it spans less than a decade."""
     getattr(axis, f"set_{which}scale")("log", nonpositive="clip")

@@ -11,7 +11,7 @@ def test_class_histograms_are_shares_beside_the_real_ones(scored):
         class_histogram=[[1, 3], [4, 0], [5, 5]],
         real_histogram=[[10, 30]] * 3,
         classes=[["cat", "dog"]] * 3,
-        method=["gan", "gan", "wgan"],
+        arm=["gan", "gan", "wgan"],
     )
     later = scored(class_histogram=[[0, 1]], checkpoint=["best"])
     figure = classes.class_histograms(pd.concat([scores, later, scored(dataset=["without classes"])]))

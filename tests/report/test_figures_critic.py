@@ -81,8 +81,8 @@ def test_critic_health_over_three_seeds_has_students_interval(drawn, band, legen
     half = 4.302653 / np.sqrt(3)  # t of 2 degrees of freedom; the standard deviation is 1
     np.testing.assert_allclose(band(gap, 10), [2 - half, 2 + half], rtol=1e-6)
     np.testing.assert_allclose(drawn(accuracy, "GAN"), ([10, 20], [0.5, 0.9]))
-    (dashed,) = [line for line in accuracy.lines if line.get_linestyle() == "--" and len(line.get_xdata())]
-    np.testing.assert_allclose(dashed.get_ydata(), [0.5, 0.6])
+    (dotted,) = [line for line in accuracy.lines if line.get_linestyle() == ":" and len(line.get_xdata())]
+    np.testing.assert_allclose(dotted.get_ydata(), [0.5, 0.6])
     np.testing.assert_allclose(drawn(gradient, "GAN")[1], [1, 0.1])  # over the first
     assert gradient.get_yscale() == "log"
     assert legend(figure) == ["GAN", "WGAN", "held-out images"]

@@ -29,7 +29,7 @@ def test_panels_are_one_per_data_set(scored):
 
 
 def test_sample_size_draws_fd_and_floor_against_n(drawn, scored):
-    scores = scored(fd_by_n=[[[100, 5.0, 0.4], [50, 6.0, 0.8]], np.nan], method=["gan", "wgan"])
+    scores = scored(fd_by_n=[[[100, 5.0, 0.4], [50, 6.0, 0.8]], np.nan], arm=["gan", "wgan"])
     (axis,) = distances.sample_size(scores).axes
     np.testing.assert_allclose(drawn(axis, "GAN"), ([50, 100], [6, 5]))
     np.testing.assert_allclose(drawn(axis, "real images"), ([50, 100], [0.8, 0.4]))
@@ -38,7 +38,7 @@ def test_sample_size_draws_fd_and_floor_against_n(drawn, scored):
 
 def test_stability_shows_seeds_rebounds_and_failures(history, scored):
     scores = scored(
-        method=["gan"] * 4 + ["wgan"],
+        arm=["gan"] * 4 + ["wgan"],
         seed=[0, 1, 2, 3, 0],
         status=["complete"] * 3 + ["diverged", "complete"],
         fd=[1.0, 2.0, 120.0, np.nan, 5.0],  # the third ended above twice the variance of 50: collapsed

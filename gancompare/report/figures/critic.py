@@ -109,7 +109,7 @@ def critic_health(diagnostics: pd.DataFrame) -> Figure | None:
 
     The gradient is relative to its first measurement, because its size depends on the scale of a critic's scores. Lines
     are interquartile means over seeds with 95 % intervals; each seed is drawn if there are too few for an interval.
-    Dashed, without interval: accuracy with held-out images in place of training images. None if nothing was measured.
+    Dotted, without interval: accuracy with held-out images in place of training images. None if nothing was measured.
     """
     if all(_measured(diagnostics, name).empty for name in HEALTH_QUANTITIES):
         return None
@@ -137,12 +137,12 @@ def _draw_gap(axis: Axes, rows: pd.DataFrame) -> None:
 def _draw_accuracy(axis: Axes, rows: pd.DataFrame) -> None:
     for method, of_method in by_method(rows):
         for where, here in of_method.groupby("where", sort=False):
-            _draw_seeds(axis, _by_seed(here, "accuracy"), method, line="--" if where == "held-out" else "-")
+            _draw_seeds(axis, _by_seed(here, "accuracy"), method, line=":" if where == "held-out" else "-")
     if rows.empty:
         text = "no method here\nscores in logits"
         axis.text(0.5, 0.5, text, ha="center", va="center", transform=axis.transAxes)
     elif rows["where"].eq("held-out").any():
-        axis.plot([], [], "--", color=DARK, label="held-out images")
+        axis.plot([], [], ":", color=DARK, label="held-out images")
     axis.set_ylim(0.45 if len(rows) and rows["value"].min() > 0.47 else 0, 1.02)
 
 

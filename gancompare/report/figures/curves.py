@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from gancompare import arms
 from gancompare.report.figures.seeds import draw_mean, needs_each_seed
-from gancompare.report.style import DARK, by_method, has_numbers, legend, log_axis, panels, steps_axis
+from gancompare.report.style import DARK, by_method, has_numbers, legend, line_of, log_axis, panels, steps_axis
 from gancompare.runs.layout import CLOCKS
 
 _CLOCK_LABELS = ("generator steps", "real images seen, thousands", "training time, seconds")
@@ -48,7 +48,7 @@ def loss_panels(histories: pd.DataFrame) -> Figure:
                 axis.axis("off")
                 continue
             for _, run in measured.groupby("seed"):
-                axis.plot(run["generator_steps"], run[name], color=arms.color(method), linewidth=1, alpha=0.8)
+                axis.plot(run["generator_steps"], run[name], linewidth=1, alpha=0.8, **line_of(method))
             axis.set_title(f"{arms.name(method)}: {name.replace('_', ' ')}")
             steps_axis(axis)
     return figure
@@ -98,7 +98,7 @@ def _draw_method(axes: list[Axes], runs: pd.DataFrame, *, name: str, method: str
             continue
         for _, run in measured.groupby("seed"):
             marker = "x" if run["generator_steps"].max() < values.index.max() else ""
-            look = {"color": arms.color(method), "linewidth": 0.8, "alpha": 0.6}
+            look = line_of(method) | {"linewidth": 0.8, "alpha": 0.6}
             axis.plot(run[clock], run[name], marker=marker, markevery=[-1], **look)
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from gancompare import arms
-from gancompare.report.style import DARK, by_method, dataset_panels, has_numbers, legend, log_axis, panels
+from gancompare.report.style import DARK, by_method, dataset_panels, has_numbers, legend, line_of, log_axis, panels
 from gancompare.verdicts import curves, finals, shares
 
 
@@ -37,7 +37,7 @@ def frontier(scores: pd.DataFrame, histories: pd.DataFrame) -> Figure | None:
         if has_numbers(histories, "fd"):
             during = histories[histories["dataset"] == rows["dataset"].iloc[0]].dropna(subset=["fd"])
             for (method, _), run in during.groupby(["arm", "seed"], sort=False):
-                axis.plot(run["seconds"], run["fd"], color=arms.color(method), linewidth=0.7, alpha=0.5)
+                axis.plot(run["seconds"], run["fd"], linewidth=0.7, alpha=0.5, **line_of(method))
         done = rows.dropna(subset=["fd", "seconds"]).sort_values(["seconds", "fd"])
         best = done[done["fd"] < done["fd"].cummin().shift(fill_value=np.inf)]
         axis.step(best["seconds"], best["fd"], "--", where="post", color=DARK, label="best FD by that time")
@@ -86,7 +86,7 @@ def performance_profile(scores: pd.DataFrame) -> Figure | None:
     for method, runs in by_method(final):
         by_dataset = {name: rows["times"] for name, rows in runs.groupby("dataset")}
         reached = shares.performance_profile(by_dataset, thresholds)
-        look = {"color": arms.color(method), "label": arms.name(method), "linewidth": 2}
+        look = line_of(method) | {"label": arms.name(method), "linewidth": 2}
         axis.plot(thresholds, reached, drawstyle="steps-post", **look)
     log_axis(axis, "x")
     axis.set_xlabel("FD in multiples of the FD of real images")

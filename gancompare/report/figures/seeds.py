@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from gancompare import arms
+from gancompare.report.style import line_of
 from gancompare.verdicts.intervals import MIN_SEEDS, interval
 
 
@@ -39,6 +40,7 @@ def draw_mean(
     center = intervals(values)
     at = center.index if x is None else x.reindex(center.index)
     label = arms.name(method) if line == "-" else None
-    axis.plot(at, center["estimate"], line, color=arms.color(method), linewidth=2, label=label)
+    look = line_of(method) if line == "-" else {"color": arms.color(method), "linestyle": line}
+    axis.plot(at, center["estimate"], linewidth=2, label=label, **look)
     if band and enough_for_interval(values):
         axis.fill_between(at, center["low"], center["high"], color=arms.color(method), alpha=0.2, linewidth=0)
