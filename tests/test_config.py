@@ -16,7 +16,7 @@ from gancompare.recipes import MAIN_METHODS, PROFILES, RECIPES
 
 LABELS = {"profile", "recipe"}  # what they set counts, not their names
 OUTPUT = {"device", "log_every", "sample_every", "measurements", "checkpoint_every", "tensorboard"}
-OUTPUT |= {"extractor", "monitor_images", "evaluation_images", "mode_images"}
+OUTPUT |= {"arm", "extractor", "monitor_images", "evaluation_images", "mode_images"}
 
 
 # fields
@@ -31,8 +31,8 @@ def test_every_field_has_a_help_text_and_a_default_it_accepts(name):
     field = FIELDS[name]
     assert len(field.metadata["help"].split()) >= 2
     default = field.metadata["default"]
-    if name == "n_critic":
-        default = 1  # every objective brings its own
+    if name in ("n_critic", "arm"):
+        default = {"n_critic": 1, "arm": "gan-5"}[name]  # every objective brings its own
     assert type(default) is field.type
     assert getattr(RunConfig(**{name: default}), name) == default
 
@@ -222,7 +222,7 @@ def test_shared_recipe_differs_in_method_and_critic_steps_alone(profile, dataset
     for first, second in itertools.combinations(configs, 2):
         mine, others = first.to_dict(), second.to_dict()
         differing = {name for name in FIELDS if mine[name] != others[name]}
-        assert differing - {"n_critic"} == {"method"}
+        assert differing - {"n_critic"} == {"method", "arm"}
 
 
 def test_shared_recipe_is_the_default_and_suits_a_penalty():
@@ -328,7 +328,7 @@ def another_value(name, value):
     if name == "device":
         return "cpu"
     return {bool: lambda: not value, int: lambda: value + 1, float: lambda: value / 2 + 1e-5}.get(
-        field.type, lambda: f"{value}/other"
+        field.type, lambda: f"{value}-other"
     )()
 
 
