@@ -14,9 +14,9 @@ class ParameterError(UserError, ValueError):
 def check_parameters(namespace: dict[str, Any], allowed: dict[str, Any]) -> None:
     """Check the global names of a notebook, right after its imports, against name → type of each parameter.
 
-    A type is a class, a union (``str | None``) or a list of a class (``list[str]``). An int passes as a float, True
-    passes as a bool only. Raises ParameterError for plain data under any other name, for a parameter of another type,
-    and for an empty list.
+    A type is a class, a union (``str | None``), a list of a class (``list[str]``), or the names that a list may choose
+    from (``["a", "b"]``). An int passes as a float, True passes as a bool only. Raises ParameterError for plain data
+    under any other name, for a value of another type, and for an empty list.
     """
     for name in plain_data(namespace):
         if name not in allowed:
@@ -24,11 +24,16 @@ def check_parameters(namespace: dict[str, Any], allowed: dict[str, Any]) -> None
     for name, kind in allowed.items():
         if name not in namespace:
             raise ParameterError(f"parameter {name!r} has no value: set it in the first cell")
-        value = namespace[name]
+        value, choices = namespace[name], kind if isinstance(kind, list) else None
+        if choices:
+            kind = list[str]
         if not fits(value, kind):
             wanted = kind.__name__ if type(kind) is type else kind
             hint = f"; papermill takes lists as -y '{name}: [a, b]'" if str(kind).startswith("list[") else ""
             raise ParameterError(f"{name}={value!r} must be of type {wanted}{hint}")
+        for each in value if choices else ():
+            if each not in choices:
+                raise ParameterError(f"{name}: unknown entry {each!r}: {nearest(each, choices)}")
 
 
 def plain_data(namespace: dict[str, Any]) -> dict[str, Any]:

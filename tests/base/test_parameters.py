@@ -4,8 +4,8 @@ import pytest
 
 from gancompare.base.parameters import ParameterError, check_parameters
 
-ALLOWED = {"methods": list[str], "seeds": int, "clip": float, "results": str | None}
-GOOD = {"methods": ["gan", "wgan"], "seeds": 2, "clip": 0.1, "results": None}
+ALLOWED = {"methods": list[str], "seeds": int, "clip": float, "results": str | None, "toys": ["roll", "ring"]}
+GOOD = {"methods": ["gan", "wgan"], "seeds": 2, "clip": 0.1, "results": None, "toys": ["ring"]}
 
 
 def test_parameters_of_the_right_names_and_types_pass():
@@ -22,7 +22,7 @@ def test_what_a_kernel_puts_among_the_globals_is_no_parameter():
     ("changed", "message"),
     [
         ({"sedes": 3}, r"unknown parameter 'sedes': did you mean 'seeds'\?"),
-        ({"zzz": 3}, r"unknown parameter 'zzz': valid are methods, seeds, clip, results"),
+        ({"zzz": 3}, r"unknown parameter 'zzz': valid are methods, seeds, clip, results, toys"),
         ({"methods": "gan wgan"}, r"methods='gan wgan' must be of type list\[str\]; .*-y 'methods: \[a, b\]'"),
         ({"methods": []}, r"methods=\[\] must be of type list\[str\]"),
         ({"methods": ["gan", 1]}, r"methods=\['gan', 1\] must be"),
@@ -31,6 +31,8 @@ def test_what_a_kernel_puts_among_the_globals_is_no_parameter():
         ({"seeds": True}, r"seeds=True must be of type int"),
         ({"seeds": None}, r"seeds=None must be of type int"),
         ({"clip": "0.1"}, r"clip='0.1' must be of type float"),
+        ({"toys": "ring"}, r"toys='ring' must be of type list\[str\]"),
+        ({"toys": ["ring", "rol"]}, r"toys: unknown entry 'rol': did you mean 'roll'"),
         ({"results": 1}, r"results=1 must be of type str \| None"),
     ],
 )
