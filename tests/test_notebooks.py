@@ -91,12 +91,12 @@ def test_01_shows_the_code_that_trains_and_what_the_numbers_say(tmp_path):
     assert "class WGAN:" not in shown
     values = re.search(r"penalty (\S+), closed form (\S+)", shown)
     assert float(values[1]) == pytest.approx(float(values[2]), rel=1e-5)  # float32
-    assert shown.count("<figure>") == shown.count("alt=") == 6
+    assert shown.count("<figure>") == shown.count("alt=") == 7
     assert shown.count("image/gif;base64") == 1
     assert shown.count("towards the input the gradient") == 4 + 2  # a line each; the caption and the summary
     summary = executed.cells[-3].outputs[0]["data"]["text/markdown"]
     assert summary.count("- **") == 5
-    assert "With 1 critic step instead of 5 critic steps, GAN-GP-1 ends" in summary
+    assert "With 1 instead of 5 critic steps, GAN-GP-1 ends" in summary
 
 
 @pytest.mark.slow

@@ -34,10 +34,10 @@ def number(value: float) -> str:
 
 
 def span(values: Iterable[float], form: str = "") -> str:
-    """ "0.2", or "0.2 to 0.4": the range of the values as they are printed, by ``number`` unless a format is given."""
+    """ "0.2", "0.2–0.4" or "-1 to 3": the range of the values, printed by ``number`` unless a format is given."""
     ordered = sorted(values)
     low, high = (format(end, form) if form else number(end) for end in (ordered[0], ordered[-1]))
-    return low if low == high else f"{low} to {high}"
+    return low if low == high else f"{low}{' to ' if '-' in low else '–'}{high}"
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -70,7 +70,7 @@ def saturation(norms: dict[tuple[str, int], pd.DataFrame]) -> str:
         elif max(changes) <= FACTOR and min(changes) >= 1 / FACTOR:
             word = "keeps its order of magnitude"
         starts, ends = span(norm.iloc[0] for norm in mine), span(norm.iloc[-1] for norm in mine)
-        parts.append(f"{word} for {arms.name(method)} (from {starts} to {ends})")
+        parts.append(f"{word} for {arms.name(method)} ({starts} at first, {ends} at the end)")
     steps, seeds = next(iter(norms.values()))["critic_steps"].iloc[-1], len({seed for _, seed in norms})
     return f"In {steps} critic steps the generator's gradient {listed(parts)}; {counted(seeds)}."
 
@@ -95,7 +95,7 @@ def deep(table: pd.DataFrame, penalised: str) -> str:
     agreed = int((table["law_as_published"] & table["weights_as_published"]).sum())
     return (
         f"Layer by layer towards the input the gradient {listed(laws)}. Weights at the ends of their range after"
-        f" training: {listed(ends)}. As published: {agreed} of {len(table)} settings."
+        f" training: {listed(ends)}. {agreed} of {len(table)} settings behave as published."
     )
 
 
@@ -161,9 +161,11 @@ def training(runs: Runs) -> str:
 
 def nearest_by_toy(trained: dict[str, Runs]) -> str:
     """Which arm ends nearest to the data on each toy."""
-    nearest = {toy: nearest_arm(runs) for toy, runs in trained.items()}
-    parts = [f"{arms.name(arm) if arm else 'no arm'} on {toy}" for toy, arm in nearest.items()]
-    return f"Nearest to the data in every seed ends {listed(parts)}."
+    toys: dict[str | None, list[str]] = {}
+    for toy, runs in trained.items():
+        toys.setdefault(nearest_arm(runs), []).append(toy)
+    parts = [f"{arms.name(arm) if arm else 'no arm'} on {listed(where)}" for arm, where in toys.items()]
+    return f"The arm that ends nearest to the data in every seed is {', '.join(parts)}."
 
 
 def ingredients(arm: str) -> dict[str, str]:
@@ -174,7 +176,7 @@ def ingredients(arm: str) -> dict[str, str]:
     return {
         "loss": "the Wasserstein loss" if objective.wasserstein else "the non-saturating loss",
         "constraint": next((words for name, words in constraint.items() if name in settings), "no constraint"),
-        "critic steps": f"{arms.critic_steps(arm)} critic step{'s' if arms.critic_steps(arm) != 1 else ''}",
+        "critic steps": str(arms.critic_steps(arm)),
     }
 
 
@@ -185,15 +187,21 @@ def one_ingredient_changed(trained: dict[str, Runs]) -> list[str]:
     for before, after in itertools.combinations(names, 2):
         old, new = ingredients(before), ingredients(after)
         changed = [name for name in old if old[name] != new[name]]
-        if len(changed) != 1:
-            continue
-        outcomes: dict[str, list[str]] = {}
-        for toy, runs in trained.items():
-            ends = final_distances(runs)
-            nearer = {ends[after][seed] < ends[before][seed] for seed in ends[before]}
-            word = "now nearer, now farther" if len(nearer) > 1 else "nearer" if nearer.pop() else "farther"
-            outcomes.setdefault(word, []).append(toy)
-        results = listed([f"{word} on {listed(toys)}" for word, toys in outcomes.items()])
-        change = f"{new[changed[0]]} instead of {old[changed[0]]}"
-        sentences.append(f"With {change}, {arms.name(after)} ends {results} than {arms.name(before)}.")
+        if len(changed) == 1:
+            unit = " critic steps" if changed == ["critic steps"] else ""
+            outcome = f"{arms.name(after)} ends {outcomes(trained, before, after)}, compared with {arms.name(before)}"
+            sentences.append(f"With {new[changed[0]]} instead of {old[changed[0]]}{unit}, {outcome}.")
     return sentences
+
+
+def outcomes(trained: dict[str, Runs], before: str, after: str) -> str:
+    """On which toys the arm ``after`` ends nearer to the data than ``before`` in every seed, on which farther."""
+    toys: dict[str, list[str]] = {}
+    for toy, runs in trained.items():
+        ends = final_distances(runs)
+        nearer = {ends[after][seed] < ends[before][seed] for seed in ends[before]}
+        word = (
+            "nearer in some seeds and farther in others" if len(nearer) > 1 else "nearer" if nearer.pop() else "farther"
+        )
+        toys.setdefault(word, []).append(toy)
+    return "; ".join(f"{word} on {listed(where)}" for word, where in toys.items())

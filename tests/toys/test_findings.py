@@ -29,9 +29,11 @@ def test_numbers_have_two_digits_and_no_letter(value, text):
 
 
 def test_a_range_is_one_number_where_its_ends_look_alike():
-    assert findings.span([0.301, 0.2]) == "0.2 to 0.3"
+    assert findings.span([0.301, 0.2]) == "0.2–0.3"
+    assert findings.span([-1, 3]) == "-1 to 3"
+    assert findings.span([1e-6, 3]) == "1·10⁻⁶–3"
     assert findings.span([0.301, 0.299]) == "0.3"
-    assert findings.span([7, 4], ".0f") == "4 to 7"
+    assert findings.span([7, 4], ".0f") == "4–7"
 
 
 @pytest.mark.parametrize(("parts", "text"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
@@ -42,7 +44,7 @@ def test_a_list_ends_in_and(parts, text):
 @pytest.mark.parametrize(
     ("ends", "words"),
     [
-        ((1e-6, 4e-6), "falls for GAN (from 1 to 2 to 1·10⁻⁶ to 4·10⁻⁶)"),
+        ((1e-6, 4e-6), "falls for GAN (1–2 at first, 1·10⁻⁶–4·10⁻⁶ at the end)"),
         ((50, 90), "grows for GAN"),
         ((2, 1), "keeps its order of magnitude for GAN"),
         ((1e-6, 90), "changes differently from seed to seed for GAN"),
@@ -81,8 +83,8 @@ def test_deep_critics_are_counted_as_published_only_if_law_and_weights_are():
     )
     sentence = findings.deep(table, "penalty")
     assert "grows with clip 1 (×6), follows no single law with clip 2 (×0.5) and neither grows nor decays" in sentence
-    assert "18 to 27 % under clipping and 0 % under the penalty" in sentence
-    assert sentence.endswith("As published: 2 of 3 settings.")
+    assert "18–27 % under clipping and 0 % under the penalty" in sentence
+    assert sentence.endswith("2 of 3 settings behave as published.")
 
 
 class TestTraining:
@@ -90,12 +92,12 @@ class TestTraining:
         runs = made("swissroll", {"gan": [0.5, 0.6], "wgan": [0.4, 0.3]})
         assert findings.distance(runs) == (
             "swissroll, 50 generator steps, 2 seeds: WGAN ends nearest to the data in every seed. Exact distance:"
-            " GAN 0.5 to 0.6, WGAN 0.3 to 0.4; between two sets of data 0.1."
+            " GAN 0.5–0.6, WGAN 0.3–0.4; between two sets of data 0.1."
         )
         split = made("swissroll", {"gan": [0.5, 0.2], "wgan": [0.4, 0.3]})
         assert "no arm ends nearest to the data in every seed" in findings.distance(split)
-        sentence = findings.nearest_by_toy({"a": runs, "b": split})
-        assert sentence == "Nearest to the data in every seed ends WGAN on a and no arm on b."
+        sentence = findings.nearest_by_toy({"a": runs, "b": split, "c": runs})
+        assert sentence == "The arm that ends nearest to the data in every seed is WGAN on a and c, no arm on b."
 
     def test_modes_and_estimates_are_told_where_they_exist(self):
         quality = {"modes": {"gan": 3, "wgan": 8}, "high_quality": {"gan": 0.05, "wgan": 0.5}}
@@ -117,8 +119,8 @@ class TestIngredients:
     def test_only_pairs_that_differ_in_one_are_compared(self):
         ends = {"gan": [0.5], "gan-5": [0.4], "wgan": [0.3], "wgan-gp": [0.2], "gan-minimax": [0.1]}
         steps, constraint = findings.one_ingredient_changed({"a": made("swissroll", ends)})
-        assert steps == "With 5 critic steps instead of 1 critic step, GAN-5 ends nearer on a than GAN."
-        assert constraint == "With the penalty instead of clipping, WGAN-GP ends nearer on a than WGAN."
+        assert steps == "With 5 instead of 1 critic steps, GAN-5 ends nearer on a, compared with GAN."
+        assert constraint == "With the penalty instead of clipping, WGAN-GP ends nearer on a, compared with WGAN."
 
     def test_toys_that_disagree_and_seeds_that_disagree_are_told_apart(self):
         trained = {
@@ -128,8 +130,8 @@ class TestIngredients:
         }
         (sentence,) = findings.one_ingredient_changed(trained)
         assert sentence == (
-            "With the penalty instead of no constraint, GAN-GP ends nearer on a, farther on b and now nearer, now"
-            " farther on c than GAN-5."
+            "With the penalty instead of no constraint, GAN-GP ends nearer on a; farther on b; nearer in some seeds and"
+            " farther in others on c, compared with GAN-5."
         )
 
     def test_the_loss_alone(self):
