@@ -37,8 +37,9 @@ def nearness(directory: Path, measured: pd.DataFrame) -> list[str]:
     change = (
         f"FD, the distance to the real images, went from {fd[0]:.3g} at step {steps[0]:,} to {fd[-1]:.3g} at the end"
     )
-    lowest = "its lowest value" if low == len(fd) - 1 else f"the lowest value was {fd[low]:.3g} at step {steps[low]:,}"
-    sentences = [f"{change}; {lowest}{beside_floor(directory, fd[-1])}."]
+    at_end = low == len(fd) - 1
+    lowest = "where it is lowest" if at_end else f"after a lowest value of {fd[low]:.3g} at step {steps[low]:,}"
+    sentences = [f"{change}, {lowest}.{beside_floor(directory, fd[-1])}"]
     earlier = np.exp(np.interp(np.log(0.8 * steps[-1]), np.log(steps), np.log(np.maximum(fd, 1e-12))))
     fell = 1 - fd[-1] / earlier
     word = f"fell by {fell:.0%}" if fell >= 0 else f"rose by {-fell:.0%}"
@@ -50,7 +51,7 @@ def beside_floor(directory: Path, fd: float) -> str:
     """The last FD as a multiple of what two sets of real images score; "" where that was not measured."""
     path = directory / DISTANCES
     floor = pd.read_csv(path)["floor"].iloc[0] if path.exists() else 0  # rows begin with the primary extractor
-    return f", and two sets of real images score {floor:.3g}, {fd / floor:.3g} times less" if floor > 0 else ""
+    return f" Two sets of real images score {floor:.3g}, {fd / floor:.2g} times less." if floor > 0 else ""
 
 
 def losses(measured: pd.DataFrame) -> list[str]:

@@ -26,8 +26,8 @@ def run(tmp_path):
 def test_a_run_that_still_falls(run):
     ending, distance, flat, losses = findings(run({1: 512, 10: 256, 100: 128, 400: 16, 500: 8}, floor=0.5))
     assert ending == "The run is complete: 500 generator steps, 64,000 real images seen, 12 seconds of training."
-    assert "went from 512 at step 1 to 8 at the end; its lowest value" in distance
-    assert "two sets of real images score 0.5, 16 times less" in distance
+    assert "went from 512 at step 1 to 8 at the end, where it is lowest. " in distance
+    assert "Two sets of real images score 0.5, 16 times less." in distance
     assert "FD fell by 50%: the curve had not flattened" in flat  # 400 is four fifths of 500
     assert "-1.00 for the critic loss, 1.00 for the generator loss." in losses
     assert "Wasserstein" not in losses
@@ -35,7 +35,7 @@ def test_a_run_that_still_falls(run):
 
 def test_a_run_that_fell_back(run):
     _, distance, flat, *_ = findings(run({1: 100, 80: 10, 100: 15}))
-    assert "the lowest value was 10 at step 80." in distance
+    assert "to 15 at the end, after a lowest value of 10 at step 80." in distance
     assert "FD rose by 50%: the curve had not flattened" in flat
 
 
