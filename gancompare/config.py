@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from gancompare.base.errors import UserError
+from gancompare.base.parameters import nearest, plain_data
 from gancompare.models import ACTIVATIONS, CRITIC_NORMS, GENERATOR_NORMS, IMAGE_SIZES
 from gancompare.objectives import METHODS
 from gancompare.recipes import EXTRACTORS, PROFILES, RECIPES, filled_in
@@ -159,15 +160,7 @@ class RunConfig:
         Papermill injects a misspelled parameter without a word, so every global that holds plain data, and does not
         start with a capital or an underscore, must be a field or one of ``also``. Raises ConfigError otherwise.
         """
-        plain = {
-            name: value
-            for name, value in namespace.items()
-            if name in FIELDS
-            or (
-                not (name.startswith("_") or name[0].isupper())  # In and Out are IPython's
-                and (value is None or type(value) in (str, int, float, bool, list, dict))
-            )
-        }
+        plain = plain_data(namespace) | {name: value for name, value in namespace.items() if name in FIELDS}
         return cls.from_dict({name: value for name, value in plain.items() if name not in also})
 
     def measured_steps(self) -> list[int]:
@@ -191,12 +184,6 @@ class RunConfig:
 
 
 FIELDS: dict[str, dataclasses.Field] = {field.name: field for field in dataclasses.fields(RunConfig)}
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """ "did you mean 'x'?" for a misspelled name, or the list of valid ones."""
-    close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else f"valid are {', '.join(valid)}"
 
 
 def _checked(field: dataclasses.Field, value: Any) -> Any:

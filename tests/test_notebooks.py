@@ -19,8 +19,11 @@ from gancompare.study.run import execute as execute_run
 
 NOTEBOOKS = sorted((Path(gancompare.__file__).parent.parent / "notebooks").glob("*.ipynb"))
 WHERE = {"study", "results", "objectives", "run"}  # parameters that say where things are, not what a run is
-TOY = {"methods", "trained_on", "seeds", "critic_steps", "width", "deep_steps"}
+TOY = {"methods", "toys", "seeds", "critic_steps", "width", "deep_steps"}
 OTHER = {"01_objectives": TOY}
+SECTIONS = ["Question", "Setup", "Method", "Result", "What this shows", "What this does not show", "To try"]
+OPTIONAL = {"Method", "What this shows", "To try"}  # in notebooks other than these two
+WHOLE = {"01_objectives", "02_train"}
 
 
 def code(notebook):
@@ -74,8 +77,9 @@ class TestForm:
     def test_sections_in_order(self, notebook):
         cells = nbformat.read(notebook, as_version=4).cells
         markdown = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-        found = [h for h in re.findall(r"^## (.+)$", markdown, re.MULTILINE) if h != "Method"]
-        assert found == ["Question", "Setup", "Result", "What this does not show"]
+        headings = re.findall(r"^## (.+)$", markdown, re.MULTILINE)
+        optional = set() if notebook.stem in WHOLE else OPTIONAL - set(headings)
+        assert headings == [heading for heading in SECTIONS if heading not in optional]
         assert len(re.findall(r"^# ", markdown, re.MULTILINE)) == 1
 
 
@@ -84,18 +88,38 @@ def test_parameters_of_02_match_the_types_of_their_fields():
     RunConfig.from_parameters(values, also=tuple(WHERE))
 
 
+TINY = {"seeds": 1, "generator_steps": 2, "critic_steps": 2, "width": 4, "deep_steps": 1}
+
+
 @pytest.mark.slow
-def test_01_shows_the_code_that_trains(tmp_path):
-    tiny = {"seeds": 1, "generator_steps": 2, "critic_steps": 2, "width": 4, "deep_steps": 1, "trained_on": "swissroll"}
-    executed = execute(NOTEBOOKS[0], tmp_path / "01.ipynb", methods="gan gan-gp", **tiny)
+def test_01_shows_the_code_that_trains_and_what_the_numbers_say(tmp_path):
+    lists = {"methods": ["gan", "gan-gp", "gan-gp-1"], "toys": ["swissroll"]}
+    executed = execute(NOTEBOOKS[0], tmp_path / "01.ipynb", **TINY, **lists)
     shown = text(executed)
-    assert "class GANGP" in shown
+    assert shown.count("class GANGP") == 1  # once for both of its arms
     assert "class WGAN:" not in shown
     values = re.search(r"penalty (\S+), closed form (\S+)", shown)
     assert float(values[1]) == pytest.approx(float(values[2]), rel=1e-5)  # float32
     assert shown.count("<figure>") == shown.count("alt=") == 7
     assert shown.count("image/gif;base64") == 1
-    assert shown.count("towards the input the gradient") == 4
+    assert shown.count("towards the input the gradient") == 4 + 2  # a line each; the caption and the summary
+    summary = executed.cells[-3].outputs[0]["data"]["text/markdown"]
+    assert summary.count("- **") == 5
+    assert "With 1 instead of 5 critic steps, GAN-GP-1 ends" in summary
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"generator_stepz": 1}, "unknown parameter 'generator_stepz': did you mean 'generator_steps'"),
+        ({"methods": "gan wgan"}, "methods='gan wgan' must be of type list"),
+        ({"toys": ["swisroll"]}, "toys: unknown entry 'swisroll': did you mean 'swissroll'"),
+    ],
+)
+def test_01_refuses_parameters_before_it_trains(values, message, tmp_path):
+    with pytest.raises(papermill.PapermillExecutionError, match=re.escape(message)):
+        execute(NOTEBOOKS[0], tmp_path / "01.ipynb", **values)
 
 
 def test_the_protocol_of_the_readme_is_the_one_of_the_report():
@@ -129,6 +153,8 @@ def test_02_leaves_a_run_and_an_executed_notebook_with_figures(smoke_study):
         assert shown.count("<figure>") == 3
         assert shown.count("alt=") == 3
         assert "4/4" in shown
+        assert "def update(nets: Nets" in shown
+        assert "The run is complete: 4 generator steps" in shown
         assert weights.load_generator(directory).latent_dim == 16
 
 

@@ -11,6 +11,7 @@ FIGURE = Markup(
     '<figure><img src="data:image/{kind};base64,{data}" alt="{alt}" style="width:{width}px;max-width:100%">'
     "<figcaption>{caption}</figcaption></figure>"
 )
+CODE = Markup("<details><summary>{title}</summary><pre><code>{source}</code></pre></details>")
 NOT_MEASURED = Markup('<p style="max-width:46rem">Not measured in these runs: {alt}</p>')
 
 
@@ -38,3 +39,8 @@ def figure_html(figure: Figure | Image.Image | None, caption: str, alt: str = ""
         figure.savefig(buffer, format=kind, bbox_inches="tight")
     data = base64.b64encode(buffer.getvalue()).decode()
     return str(FIGURE.format(kind=kind, data=data, alt=alt or caption, width=width, caption=caption))
+
+
+def folded_code(title: str, source: str) -> str:
+    """A ``<details>`` that holds source code; as HTML, because nbconvert closes a ``<details>`` in Markdown at once."""
+    return str(CODE.format(title=title, source=source))

@@ -34,14 +34,14 @@ def frame(
 ) -> Figure:
     """The figure of one ``moment``: a snapshot of each run."""
     figure, axes = panels(1, len(runs), 2.4, 2.6)
-    for axis, ((method, seed), run), snapshot in zip(axes[0], runs.items(), moment, strict=True):
+    for axis, ((arm, seed), run), snapshot in zip(axes[0], runs.items(), moment, strict=True):
         draw_data(axis, run.toy)
-        axis.plot(*snapshot.samples.T, ".", color=arms.color(method), markersize=2)
+        axis.plot(*snapshot.samples.T, ".", color=arms.color(arm), markersize=2)
         gradient = snapshot.gradient[:arrows]
         unit = gradient / np.maximum(np.linalg.norm(gradient, axis=1, keepdims=True), 1e-30)
         look = {"scale": 12, "width": 0.005, "headwidth": 4, "color": "#222222", "zorder": 3}
         axis.quiver(*snapshot.samples[:arrows].T, *unit.T, **look)
-        axis.set_title(f"{arms.name(method)}, seed {seed}: step {snapshot.step}")
+        axis.set_title(f"{arms.name(arm)}, seed {seed}: step {snapshot.step}")
         bare(axis, extent)
     return figure
 

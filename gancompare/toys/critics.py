@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from gancompare.arms import arm_of
 from gancompare.base.streams import stream
 from gancompare.objectives import METHODS, interpolate
 from gancompare.scoring.diagnostics.slopes import input_gradient_norms
@@ -43,12 +44,17 @@ def mlp_critic(width: int, depth: int, rng: torch.Generator) -> nn.Sequential:
     return mlp(2, 1, width=width, depth=depth, rng=rng).append(nn.Flatten(0))
 
 
-def objective_named(method: str, clip: float, penalty_weight: float) -> Any:
-    """The objective of that name, with those of the two settings that it has. Raises ValueError for another name."""
-    if method not in METHODS:
-        raise ValueError(f"method {method!r}: choose one of {', '.join(METHODS)}")
-    objective, settings = METHODS[method], {"clip": clip, "penalty_weight": penalty_weight}
-    return objective(**{field.name: settings[field.name] for field in fields(objective) if field.name in settings})
+def objective_named(arm: str, clip: float, penalty_weight: float) -> Any:
+    """The objective of that arm, ``arms.arm_of(arm)``, with those of the two settings that it has.
+
+    Raises ValueError for an arm that is not known, or with settings that an objective does not have.
+    """
+    _, method, settings = arm_of(arm)
+    known = {field.name for field in fields(METHODS[method])}
+    if not known >= set(settings):
+        raise ValueError(f"arm {arm!r}: on points only {', '.join(sorted(known))} can be set")
+    shared = {"clip": clip, "penalty_weight": penalty_weight}
+    return METHODS[method](**{name: value for name, value in shared.items() if name in known} | settings)
 
 
 def adam(net: nn.Module, learning_rate: float = LEARNING_RATE) -> torch.optim.Adam:

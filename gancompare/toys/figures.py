@@ -1,4 +1,9 @@
-"""The figures of the toys. Runs are keyed by (method, seed), and every seed is drawn."""
+"""The figures of the toys: runs are keyed by (arm, seed), every seed is drawn, and ``arms`` sets colours and dashes.
+
+What the figures show is put into words by ``findings``.
+"""
+
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -27,6 +32,11 @@ def bare(axis: Axes, extent: float) -> None:
 def draw_data(axis: Axes, toy: str, *, color: str = DATA, size: float = 3) -> None:
     """Some points of the toy, the same in every figure."""
     axis.plot(*sample(toy, 400, stream(0, "figure")).numpy().T, ".", color=color, markersize=size)
+
+
+def line_of(arm: str) -> dict[str, Any]:
+    """How the lines of an arm look: its name, its colour, and its dashes, which say how many critic steps it makes."""
+    return {"label": arms.name(arm), "color": arms.color(arm), "dashes": arms.dashes(arm), "linewidth": 1.2}
 
 
 def surfaces(fitted: dict[tuple[str, str], Surface], extent: float = 3.0) -> Figure:
@@ -63,37 +73,37 @@ def over_steps(runs: dict[tuple[str, int], ToyRun]) -> Figure:
         titles = {"modes": "modes recovered", "high_quality": "share of samples\nof high quality"} | titles
     figure, axes = panels(1, len(titles), 2.9, 2.8)
     panel = dict(zip(titles, axes[0], strict=True))
-    for (method, _), run in runs.items():
-        look, steps = {"color": arms.color(method), "linewidth": 1.2}, run.rows["generator_steps"]
+    for (arm, _), run in runs.items():
+        steps, look = run.rows["generator_steps"], line_of(arm)
         for column in [*titles][:-1]:
-            panel[column].plot(steps, run.rows[column], **look, label=arms.name(method))
+            panel[column].plot(steps, run.rows[column], **look)
         if "estimate" in run.rows:
-            panel["share"].plot(steps, run.rows["estimate"] / run.rows["w1"], ":", **look)
-            panel["share"].plot(steps, run.rows["scaled"] / run.rows["w1"], **look, label=arms.name(method))
+            panel["share"].plot(steps, run.rows["estimate"] / run.rows["w1"], ":", color=arms.color(arm))
+            panel["share"].plot(steps, run.rows["scaled"] / run.rows["w1"], **look)
     floor = np.mean([run.floor for run in runs.values()])
-    panel["w1"].axhline(floor, color=DATA, linestyle="--", label="data on data")
+    panel["w1"].axhline(floor, color=DATA, linestyle="-.", label="data on data")
     panel["w1"].set_ylim(bottom=0)
-    panel["share"].axhline(1, color=DATA, linestyle="--")
+    panel["share"].axhline(1, color=DATA, linestyle="-.")
     panel["share"].set_yscale("symlog", linthresh=1)
     panel["share"].yaxis.set_major_locator(FixedLocator([-100, -10, -1, 0, 1, 10, 100]))
     panel["share"].yaxis.set_major_formatter("{x:g}")
     for column, axis in panel.items():
         axis.set(title=titles[column], xlabel="generator steps")
-    figure.suptitle(first.toy, x=0.01, ha="left")
+    axes[0, 0].set_ylabel(first.toy)
     legend(figure)
     return figure
 
 
 def final_samples(runs: dict[tuple[str, int], ToyRun], extent: float = 2.2) -> Figure:
-    """The last samples over the data: a row per seed, a column per method, each with its exact distance."""
-    methods, seeds = list(dict.fromkeys(method for method, _ in runs)), sorted({seed for _, seed in runs})
-    figure, axes = panels(len(seeds), len(methods), 2.5, 2.7)
+    """The last samples over the data: a row per seed, a column per arm, each with its exact distance."""
+    columns, seeds = list(dict.fromkeys(arm for arm, _ in runs)), sorted({seed for _, seed in runs})
+    figure, axes = panels(len(seeds), len(columns), 2.5, 2.7)
     for row, seed in zip(axes, seeds, strict=True):
-        for axis, method in zip(row, methods, strict=True):
-            run = runs[method, seed]
+        for axis, arm in zip(row, columns, strict=True):
+            run = runs[arm, seed]
             draw_data(axis, run.toy)
-            axis.plot(*run.snapshots[-1].samples.T, ".", color=arms.color(method), markersize=2.5)
-            axis.set_title(f"{arms.name(method)}, seed {seed}: W₁ = {run.rows['w1'].iloc[-1]:.2f}")
+            axis.plot(*run.snapshots[-1].samples.T, ".", color=arms.color(arm), markersize=2.5)
+            axis.set_title(f"{arms.name(arm)}, seed {seed}: W₁ = {run.rows['w1'].iloc[-1]:.2f}")
             bare(axis, extent)
     return figure
 
@@ -102,8 +112,7 @@ def saturation(norms: dict[tuple[str, int], pd.DataFrame]) -> Figure:
     """The norm of the generator's gradient, from ``critics.generator_gradients``, by critic steps; a line per seed."""
     figure, ((axis,),) = panels(1, 1, 6.2, 3.2)
     for (method, _), rows in norms.items():
-        look = {"markersize": 3, "color": arms.color(method), "label": arms.name(method)}
-        axis.plot(rows["critic_steps"], rows["norm"], "o-", **look)
+        axis.plot(rows["critic_steps"], rows["norm"], marker="o", markersize=3, **line_of(method))
     measured = sorted({step for rows in norms.values() for step in rows["critic_steps"]})
     axis.set_xscale("symlog", linthresh=1)
     axis.xaxis.set_major_locator(FixedLocator(measured))
@@ -116,23 +125,25 @@ def saturation(norms: dict[tuple[str, int], pd.DataFrame]) -> Figure:
 
 
 def deep(critics: list[DeepCritic], penalised: str) -> Figure:
-    """Left the gradient's norm by layer, a line per seed; then a histogram per arm of all weights of all seeds."""
+    """Left the gradient's norm by layer, a line per seed; then a histogram per arm of all weights of all seeds.
+
+    Clipped critics have the colour of WGAN and a marker of their own, the penalised one has the colour of WGAN-GP.
+    """
     names = list(dict.fromkeys(critic.arm for critic in critics))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.6, 3.6), layout="constrained")
         grid = figure.add_gridspec(2, 2 + (len(names) + 1) // 2)
         norms = figure.add_subplot(grid[:, :2])
         histograms = [figure.add_subplot(grid[i % 2, 2 + i // 2]) for i in range(len(names))]
-    blues = mpl.colormaps["Blues"](np.linspace(0.95, 0.5, len(names)))
     for index, (arm, axis) in enumerate(zip(names, histograms, strict=True)):
-        color = arms.color("wgan-gp") if arm == penalised else blues[index]
+        look = {"color": arms.color("wgan-gp" if arm == penalised else "wgan"), "marker": "os^vDP"[index % 6]}
         mine = [critic for critic in critics if critic.arm == arm]
         for critic in mine:
-            norms.plot(np.arange(1, len(critic.norms) + 1), critic.norms, "o-", markersize=3, color=color, label=arm)
+            norms.plot(np.arange(1, len(critic.norms) + 1), critic.norms, markersize=4, label=arm, **look)
         weights = np.concatenate([critic.weights for critic in mine])
         bound = np.abs(weights).max()
         heights, edges = np.histogram(weights, bins=np.linspace(-bound, bound, 42))
-        axis.stairs(heights / len(weights), edges, fill=True, color=color)
+        axis.stairs(heights / len(weights), edges, fill=True, color=look["color"])
         axis.set(title=arm, xticks=[-bound, 0, bound], xlabel="weight" if index % 2 or len(names) == 1 else "")
         axis.xaxis.set_major_formatter("{x:.2g}")
     norms.set_yscale("log")

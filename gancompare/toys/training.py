@@ -1,6 +1,8 @@
 """Both nets trained on a toy, with samples and exact distances on the way."""
 
+import itertools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +81,16 @@ def train_toy(
         loss.backward()
         generator_optimizer.step()
     return ToyRun(toy, pd.DataFrame(rows), snapshots, floor)
+
+
+def train_arms(
+    objectives: dict[str, Any], toys: Iterable[str], seeds: int, *, generator_steps: int, width: int = 128
+) -> dict[str, dict[tuple[str, int], ToyRun]]:
+    """``train_toy`` for each named objective and each seed from 0: toy → (name, seed) → run."""
+    trained: dict[str, dict[tuple[str, int], ToyRun]] = {toy: {} for toy in toys}
+    for (toy, runs), (name, objective), seed in itertools.product(trained.items(), objectives.items(), range(seeds)):
+        runs[name, seed] = train_toy(objective, toy, seed, generator_steps=generator_steps, width=width)
+    return trained
 
 
 def measures(

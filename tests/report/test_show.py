@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gancompare.report.show import figure_html
+from gancompare.report.show import figure_html, folded_code
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,10 @@ def test_what_was_not_measured_is_said_in_words():
     assert "Not measured in these runs: FD &lt;by&gt; method" in page
     assert "<figure>" not in page
     assert "Not measured in these runs: a caption" in figure_html(None, "a caption")
+
+
+def test_folded_code_keeps_its_lines_and_is_escaped():
+    page = folded_code("a & b", 'if a < b:\n\n    print("x")')
+    assert page.startswith("<details><summary>a &amp; b</summary>")
+    assert "<pre><code>if a &lt; b:\n\n    print(" in page
+    assert page.endswith("</code></pre></details>")

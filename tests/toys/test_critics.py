@@ -36,6 +36,19 @@ def test_an_objective_takes_the_settings_that_it_has():
     assert objective_named("gan-gp", 0.1, 2.0) == METHODS["gan-gp"](penalty_weight=2.0)
 
 
+def test_an_arm_sets_its_own_critic_steps_and_its_settings_win():
+    assert objective_named("gan-5", 0.1, 2.0) == METHODS["gan"](n_critic=5)
+    assert objective_named("wgan:clip=0.5,n_critic=2", 0.1, 2.0) == METHODS["wgan"](clip=0.5, n_critic=2)
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"), [("vae", "'vae': choose one of gan, "), ("gan:clip=1", "only n_critic can be set")]
+)
+def test_an_arm_that_cannot_be_trained_on_points_is_an_error(arm, message):
+    with pytest.raises(ValueError, match=message):
+        objective_named(arm, 0.1, 2.0)
+
+
 class TestCritic:
     def test_a_linear_one_has_its_weight_as_gradient_and_as_lipschitz_constant(self, rng):
         real, fake = torch.randn(2, 50, 2, generator=rng)

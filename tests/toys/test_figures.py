@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gancompare import arms
 from gancompare.objectives import METHODS
 from gancompare.toys import figures
 from gancompare.toys.deep import DeepCritic
@@ -25,6 +26,15 @@ def test_over_steps_draws_what_was_measured(runs):
     gan = runs["gan", 1]
     np.testing.assert_array_equal(axes[2].lines[1].get_ydata(), gan.rows["w1"])
     assert [len(axis.lines) for axis in axes] == [4, 4, 4 + 1, 2 * 2 + 1]  # a line across; only wgan estimates
+
+
+def test_arms_of_one_method_share_a_colour_and_differ_in_their_dashes():
+    short = {"generator_steps": 1, "width": 4, "measured": 2, "count": 16}
+    drawn = {(arm, 0): train_toy(METHODS["gan"](), "swissroll", 0, **short) for arm in ("gan", "gan-5")}
+    one, five = figures.over_steps(drawn).axes[0].lines[:2]
+    assert one.get_color() == five.get_color() == arms.color("gan")
+    assert [one.is_dashed(), five.is_dashed()] == [True, False]
+    assert [one.get_label(), five.get_label()] == ["GAN", "GAN-5"]
 
 
 def test_a_toy_without_modes_has_no_panels_for_them():
@@ -54,6 +64,8 @@ def test_deep_draws_every_seed_and_the_whole_range_of_weights():
         DeepCritic(arm, seed, np.ones(6), 2.0 ** np.arange(6), weights, 0) for arm in ("c", "p") for seed in (0, 1)
     ]
     norms, clipped, _ = figures.deep(critics, "p").axes
+    assert [line.get_color() for line in norms.lines[::2]] == [arms.color("wgan"), arms.color("wgan-gp")]
+    assert len({line.get_marker() for line in norms.lines}) == 2
     assert len(norms.lines) == 4
     heights = clipped.patches[0].get_data().values
     assert heights[0] == pytest.approx(0.25)

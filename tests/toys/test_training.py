@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gancompare.objectives import METHODS
-from gancompare.toys.training import train_toy
+from gancompare.toys.training import train_arms, train_toy
 
 
 class TestTraining:
@@ -44,3 +44,11 @@ class TestTraining:
             METHODS["wgan-gp"](penalty_weight=0.1), "swissroll", 0, generator_steps=100, width=32, measured=2, count=128
         ).rows
         assert rows["w1"].iloc[-1] < 0.7 * rows["w1"].iloc[0]
+
+    def test_arms_are_trained_toy_by_toy_with_every_seed(self):
+        objectives = {"a": METHODS["gan"](), "b": METHODS["gan"](n_critic=2)}
+        trained = train_arms(objectives, ["swissroll", "8gaussians"], 2, generator_steps=1, width=4)
+        assert list(trained) == ["swissroll", "8gaussians"]
+        assert all(list(runs) == [("a", 0), ("a", 1), ("b", 0), ("b", 1)] for runs in trained.values())
+        alone = train_toy(objectives["b"], "8gaussians", 1, generator_steps=1, width=4)
+        assert trained["8gaussians"]["b", 1].rows.equals(alone.rows)
