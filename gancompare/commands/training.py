@@ -6,7 +6,9 @@ import sys
 import threading
 import time
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from gancompare.arms import ARMS
 from gancompare.commands.options import (
@@ -19,6 +21,7 @@ from gancompare.commands.options import (
     given,
     jobs_or_auto,
     load_objectives,
+    seconds,
     whole_number,
 )
 from gancompare.config import FIELDS, ConfigError, RunConfig
@@ -78,8 +81,14 @@ def study_options(command: ArgumentParser) -> None:
     command.add_argument("--datasets", nargs="+", default=["mnist5k"], metavar="DATASET", help=datasets_help)
     command.add_argument("--arms", nargs="+", default=list(MAIN_METHODS), metavar="ARM", help=arms_help)
     command.add_argument("--seeds", type=whole_number, default=2, metavar="N", help="seeds 0 to N-1 (default: 2)")
+    add_budget(command, "length of each run; the cost of each arm's step is measured first")
     add_pool(command)
     add_fields(command, leave_out=("dataset", "method", "arm", "seed"))
+
+
+def add_budget(command: ArgumentParser, text: str) -> None:
+    budget_help = f"{text}, in seconds of its steps alone on a quiet machine (default: --generator-steps)"
+    command.add_argument("--budget", type=seconds, metavar="SECONDS", help=budget_help)
 
 
 def run_study(options: Namespace) -> int:
@@ -87,8 +96,68 @@ def run_study(options: Namespace) -> int:
 
     objectives, fields = load_objectives(options), given(options)
     name = options.name or fields.get("profile", FIELDS["profile"].metadata["default"])
+    check_length(options.budget, fields)
+    layout.study_directory(options.results, name)  # raises for a bad name
+    fields |= one_precision(options.results, name, fields)
     configs = plan(options.datasets, options.arms, range(options.seeds), **fields)
-    return carry_out(options, {name: configs}, options.results, name, objectives)
+    jobs = settled_jobs(options.jobs, configs, objectives)
+    configs = calibrate(options, name, configs, jobs=jobs, objectives=objectives)
+    return carry_out(options, {name: configs}, options.results, name=name, jobs=jobs, objectives=objectives)
+
+
+def check_length(budget: float | None, fields: dict[str, Any]) -> None:
+    if budget is not None and "generator_steps" in fields:
+        steps = fields["generator_steps"]
+        raise ConfigError(f"budget={budget:g} and generator_steps={steps}: both say how long a run is; give one")
+
+
+def one_precision(root: Path, study: str, fields: dict[str, Any]) -> dict[str, str]:
+    """The field ``precision`` that all runs of ``study`` share ("*": of all studies in ``root``)."""
+    from gancompare.runs.costs import read_costs
+    from gancompare.study.budget import settled_precision
+
+    stored = None if study == "*" else read_costs(root, study).precision
+    asked = {"asked": fields.get("precision"), "device": fields.get("device", "auto")}
+    return {"precision": settled_precision(root, study, **asked, stored=stored)}
+
+
+def settled_jobs(jobs: int | str | None, configs: list[RunConfig], objectives: str | None) -> int | None:
+    """How many runs at a time were asked for, after measuring for "auto"; None: as many as a pool takes."""
+    if jobs != "auto":
+        return jobs
+    from gancompare.bench.workers import best_jobs, throughput  # brings torch's profiler
+
+    return best_jobs(configs, measure=partial(throughput, objectives=objectives))
+
+
+def calibrate(
+    options: Namespace, study: str, configs: list[RunConfig], *, jobs: int | None, objectives: str | None
+) -> list[RunConfig]:
+    """``configs`` with the steps of the budget, if there is one, after measuring each arm's cost where it is unknown.
+
+    Without a budget costs are only the clock of the report, and a study goes on without them.
+    """
+    from gancompare.bench.costs import CostError, settled_costs
+    from gancompare.data.datasets import check_available
+    from gancompare.study.budget import check_budget, plan_budget
+    from gancompare.study.pool import plan_jobs, resources
+
+    for dataset in {config.dataset for config in configs}:  # what can be seen to be wrong is said before measuring
+        check_available(dataset)
+    plan_jobs({study: configs}, options.results)
+    check_budget(options.results, study, options.budget)
+    threads = resources(configs, jobs).threads
+    try:
+        costs = settled_costs(options.results, study, configs, threads=threads, objectives=objectives)
+    except CostError as error:
+        if options.budget is not None:
+            raise
+        print(f"warning: {error}; seconds will be those that each run measures", file=sys.stderr, flush=True)
+        return configs
+    if options.budget is None:
+        return configs
+    how = {"budget": options.budget, "costs": costs, "given": given(options)}
+    return plan_budget(options.results, study, configs, **how)
 
 
 def sensitivity_options(command: ArgumentParser) -> None:
@@ -110,6 +179,8 @@ def run_sensitivity(options: Namespace) -> int:
     from gancompare.study.sweep import plan
 
     objectives, fields = load_objectives(options), given(options)
+    root = layout.study_directory(options.results, options.name)
+    fields |= one_precision(root, "*", fields)
     cells = plan(
         fields.pop("dataset"),
         seeds=options.seeds,
@@ -120,8 +191,8 @@ def run_sensitivity(options: Namespace) -> int:
     )
     if not cells:
         raise ConfigError(f"parts={options.parts}: none of them can be run on {options.dataset!r}; choose others")
-    root = layout.study_directory(options.results, options.name)
-    return carry_out(options, cells, root, options.name, objectives)
+    jobs = settled_jobs(options.jobs, [config for configs in cells.values() for config in configs], objectives)
+    return carry_out(options, cells, root, name=options.name, jobs=jobs, objectives=objectives)
 
 
 def add_pool(command: ArgumentParser) -> None:
@@ -134,17 +205,18 @@ def add_pool(command: ArgumentParser) -> None:
 
 
 def carry_out(
-    options: Namespace, studies: dict[str, list[RunConfig]], root: Path, name: str, objectives: str | None
+    options: Namespace,
+    studies: dict[str, list[RunConfig]],
+    root: Path,
+    *,
+    name: str,
+    jobs: int | None,
+    objectives: str | None,
 ) -> int:
     """Run the ``studies`` in ``root``, name the failed runs, and write the report ``name``; returns the exit code."""
     from gancompare.report.build import ReportError, build_report
     from gancompare.study.pool import run_studies
 
-    jobs = options.jobs
-    if jobs == "auto":
-        from gancompare.bench.workers import best_jobs  # brings torch's profiler
-
-        jobs = best_jobs([config for configs in studies.values() for config in configs])
     how = {"jobs": jobs, "notebook": not options.no_notebook, "objectives": objectives}
     outcomes = run_studies(studies, root, **how)
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]

@@ -184,7 +184,7 @@ def long_study(image_folder, tmp_path):
         "--log-every=10",
         "--checkpoint-every=100",
         "--sample-every=500",
-        "--evaluate-every=500",
+        "--measurements=2",
         "--no-report",
         f"--results={tmp_path}",
     ]

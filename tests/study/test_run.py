@@ -23,7 +23,7 @@ def test_after_a_killed_run_the_same_command_goes_on(image_folder, tmp_path):
         "--log-every=10",
         "--checkpoint-every=100",
         "--sample-every=500",
-        "--evaluate-every=500",
+        "--measurements=2",
         f"--results={tmp_path}",
     ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
