@@ -6,11 +6,8 @@ import sys
 import threading
 import time
 from argparse import ArgumentParser, Namespace
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from gancompare.arms import ARMS
 from gancompare.commands.options import (
     DONE,
     FAILED,
@@ -21,11 +18,19 @@ from gancompare.commands.options import (
     given,
     jobs_or_auto,
     load_objectives,
-    seconds,
     whole_number,
 )
+from gancompare.commands.planning import (
+    add_budget,
+    add_grid,
+    calibrate,
+    check_length,
+    is_tuned,
+    one_precision,
+    refuse_tuned,
+    settled_jobs,
+)
 from gancompare.config import FIELDS, ConfigError, RunConfig
-from gancompare.recipes import MAIN_METHODS
 from gancompare.runs import layout
 
 
@@ -45,6 +50,7 @@ def run(options: Namespace) -> int:
 
     end_with_parent()
     objectives, directory = load_objectives(options), options.directory
+    refuse_tuned(given(options))
     if directory is None:
         config = RunConfig.from_dict(given(options))
         directory = layout.run_directory(options.results, options.study or config.profile, config)
@@ -75,89 +81,30 @@ def end_with_parent() -> None:
 
 
 def study_options(command: ArgumentParser) -> None:
-    datasets_help = "names or paths (default: mnist5k)"
-    arms_help = f"{', '.join(ARMS)}, or method:field=value (default: {' '.join(MAIN_METHODS)})"
     command.add_argument("--name", help="name of the study (default: the profile's)")
-    command.add_argument("--datasets", nargs="+", default=["mnist5k"], metavar="DATASET", help=datasets_help)
-    command.add_argument("--arms", nargs="+", default=list(MAIN_METHODS), metavar="ARM", help=arms_help)
+    add_grid(command)
     command.add_argument("--seeds", type=whole_number, default=2, metavar="N", help="seeds 0 to N-1 (default: 2)")
     add_budget(command, "length of each run; the cost of each arm's step is measured first")
     add_pool(command)
     add_fields(command, leave_out=("dataset", "method", "arm", "seed"))
 
 
-def add_budget(command: ArgumentParser, text: str) -> None:
-    budget_help = f"{text}, in seconds of its steps alone on a quiet machine (default: --generator-steps)"
-    command.add_argument("--budget", type=seconds, metavar="SECONDS", help=budget_help)
-
-
 def run_study(options: Namespace) -> int:
-    from gancompare.study.grid import plan
+    from gancompare.study.grid import plan, plan_tuned
+    from gancompare.study.pool import plan_jobs
 
     objectives, fields = load_objectives(options), given(options)
     name = options.name or fields.get("profile", FIELDS["profile"].metadata["default"])
     check_length(options.budget, fields)
     layout.study_directory(options.results, name)  # raises for a bad name
     fields |= one_precision(options.results, name, fields)
-    configs = plan(options.datasets, options.arms, range(options.seeds), **fields)
+    grid = options.datasets, options.arms, range(options.seeds)
+    configs = plan_tuned(*grid, **fields) if is_tuned(fields) else plan(*grid, **fields)
+    plan_jobs({name: configs}, options.results)  # raises where two runs would share a directory
     jobs = settled_jobs(options.jobs, configs, objectives)
-    configs = calibrate(options, name, configs, jobs=jobs, objectives=objectives)
+    how = {"budget": options.budget, "given": given(options), "jobs": jobs, "objectives": objectives}
+    configs = calibrate(options.results, name, configs, **how)
     return carry_out(options, {name: configs}, options.results, name=name, jobs=jobs, objectives=objectives)
-
-
-def check_length(budget: float | None, fields: dict[str, Any]) -> None:
-    if budget is not None and "generator_steps" in fields:
-        steps = fields["generator_steps"]
-        raise ConfigError(f"budget={budget:g} and generator_steps={steps}: both say how long a run is; give one")
-
-
-def one_precision(root: Path, study: str, fields: dict[str, Any]) -> dict[str, str]:
-    """The field ``precision`` that all runs of ``study`` share ("*": of all studies in ``root``)."""
-    from gancompare.runs.costs import read_costs
-    from gancompare.study.budget import settled_precision
-
-    stored = None if study == "*" else read_costs(root, study).precision
-    asked = {"asked": fields.get("precision"), "device": fields.get("device", "auto")}
-    return {"precision": settled_precision(root, study, **asked, stored=stored)}
-
-
-def settled_jobs(jobs: int | str | None, configs: list[RunConfig], objectives: str | None) -> int | None:
-    """How many runs at a time were asked for, after measuring for "auto"; None: as many as a pool takes."""
-    if jobs != "auto":
-        return jobs
-    from gancompare.bench.workers import best_jobs, throughput  # brings torch's profiler
-
-    return best_jobs(configs, measure=partial(throughput, objectives=objectives))
-
-
-def calibrate(
-    options: Namespace, study: str, configs: list[RunConfig], *, jobs: int | None, objectives: str | None
-) -> list[RunConfig]:
-    """``configs`` with the steps of the budget, if there is one, after measuring each arm's cost where it is unknown.
-
-    Without a budget costs are only the clock of the report, and a study goes on without them.
-    """
-    from gancompare.bench.costs import CostError, settled_costs
-    from gancompare.data.datasets import check_available
-    from gancompare.study.budget import check_budget, plan_budget
-    from gancompare.study.pool import plan_jobs, resources
-
-    for dataset in {config.dataset for config in configs}:  # what can be seen to be wrong is said before measuring
-        check_available(dataset)
-    plan_jobs({study: configs}, options.results)
-    check_budget(options.results, study, options.budget)
-    threads = resources(configs, jobs).threads
-    try:
-        costs = settled_costs(options.results, study, configs, threads=threads, objectives=objectives)
-    except CostError as error:
-        if options.budget is not None:
-            raise
-        print(f"warning: {error}; seconds will be those that each run measures", file=sys.stderr, flush=True)
-        return configs
-    if options.budget is None:
-        return configs
-    how = {"budget": options.budget, "costs": costs, "given": given(options)}
-    return plan_budget(options.results, study, configs, **how)
 
 
 def sensitivity_options(command: ArgumentParser) -> None:
@@ -179,6 +126,7 @@ def run_sensitivity(options: Namespace) -> int:
     from gancompare.study.sweep import plan
 
     objectives, fields = load_objectives(options), given(options)
+    refuse_tuned(fields)
     root = layout.study_directory(options.results, options.name)
     fields |= one_precision(root, "*", fields)
     cells = plan(

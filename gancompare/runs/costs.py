@@ -62,8 +62,8 @@ def cell_of(config: RunConfig) -> Cell:
 
 
 def cells_with_runs(results: str | Path, study: str) -> set[Cell]:
-    """The data sets and arms that ``study`` has begun runs of."""
-    places = map(place_of, run_directories(results, study))
+    """The data sets and arms that ``study``, or a cell of it where it is a sweep or a search, has begun runs of."""
+    places = map(place_of, run_directories(results, study) + run_directories(study_directory(results, study)))
     return {Cell(place.dataset, place.arm) for place in places}
 
 

@@ -53,10 +53,10 @@ def check_budget(results: Path, study: str, budget: float | None) -> None:
     """Raise RunError if ``study`` has runs of another budget (None: without one)."""
     stored = read_costs(results, study).budget
     if stored is not None and stored != budget and cells_with_runs(results, study):
-        now = "this command gives none" if budget is None else f"this command gives {budget:g}"
+        now = "none" if budget is None else f"{budget:g} s"
         raise RunError(
-            f"the runs in {study_directory(results, study)} were planned with --budget {stored:g}, {now}: "
-            "give the same one, or choose another study name"
+            f"the runs in {study_directory(results, study)} have a budget of {stored:g} s each, this command gives "
+            f"{now}: give the same one, or choose another study name"
         )
 
 

@@ -86,8 +86,8 @@ def test_another_budget_is_refused_once_there_are_runs(tmp_path):
     check_budget(tmp_path, "s", 30.0)
     begin(tmp_path, config)
     check_budget(tmp_path, "s", 60.0)
-    for other, said in ((30.0, "gives 30"), (None, "gives none")):
-        with pytest.raises(layout.RunError, match=f"--budget 60, this command {said}"):
+    for other, said in ((30.0, "gives 30 s"), (None, "gives none")):
+        with pytest.raises(layout.RunError, match=f"budget of 60 s each, this command {said}"):
             check_budget(tmp_path, "s", other)
 
 
