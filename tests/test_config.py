@@ -14,7 +14,7 @@ from gancompare.data.datasets import BUILT_IN
 from gancompare.objectives import METHODS
 from gancompare.recipes import MAIN_METHODS, PROFILES, RECIPES
 
-LABELS = {"profile", "recipe"}  # what they set counts, not their names
+LABELS = {"profile", "recipe", "arm"}  # what they set counts, not their names
 OUTPUT = {"device", "log_every", "sample_every", "measurements", "checkpoint_every", "tensorboard"}
 OUTPUT |= {"extractor", "monitor_images", "evaluation_images", "mode_images"}
 
@@ -33,6 +33,8 @@ def test_every_field_has_a_help_text_and_a_default_it_accepts(name):
     default = field.metadata["default"]
     if name == "n_critic":
         default = 1  # every objective brings its own
+    if name == "arm":
+        default = "wgan-gp"  # the method's name
     assert type(default) is field.type
     assert getattr(RunConfig(**{name: default}), name) == default
 
@@ -222,7 +224,11 @@ def test_shared_recipe_differs_in_method_and_critic_steps_alone(profile, dataset
     for first, second in itertools.combinations(configs, 2):
         mine, others = first.to_dict(), second.to_dict()
         differing = {name for name in FIELDS if mine[name] != others[name]}
-        assert differing - {"n_critic"} == {"method"}
+        assert differing - {"n_critic", "arm"} == {"method"}
+
+
+def test_tuned_recipe_is_shared_until_a_file_says_more():
+    assert not RunConfig(recipe="tuned", method="wgan").differences(RunConfig(recipe="shared", method="wgan"))
 
 
 def test_shared_recipe_is_the_default_and_suits_a_penalty():
@@ -331,7 +337,7 @@ def another_value(name, value):
     if name == "device":
         return "cpu"
     return {bool: lambda: not value, int: lambda: value + 1, float: lambda: value / 2 + 1e-5}.get(
-        field.type, lambda: f"{value}/other"
+        field.type, lambda: f"{value}-other"
     )()
 
 
