@@ -110,9 +110,10 @@ def measure_costs(
         with workers([[Loop("ours", config) for config in kinds.values()]], threads, objectives) as (worker,):
             timings = dict(zip(kinds, timed_in_turn(worker, len(kinds), rounds, seconds=seconds), strict=True))
     except RuntimeError as error:
-        if isinstance(error, UserError):
-            raise
-        raise CostError(f"the cost of a step could not be measured ({error}); most likely memory ran out") from error
+        raise CostError(
+            f"the cost of a step could not be measured: {error}; the message above says why, and if there is none, "
+            "memory ran out: lower batch_size, base_channels or the number of arms"
+        ) from error
     idle = load + threads <= (os.cpu_count() or 1) + 0.5
     measured = {kind: cost_of(kinds[kind], timings[kind], threads=threads, idle=idle) for kind in kinds}
     costs = {cell: measured[cost_settings(config)] for cell, config in cells.items()}

@@ -4,6 +4,7 @@ import pytest
 
 from gancompare.__main__ import main
 from gancompare.bench import costs as bench
+from gancompare.objectives import METHODS
 from gancompare.runs import layout, record
 from gancompare.runs.costs import Cell, cell_of, read_costs
 from gancompare.study.grid import plan
@@ -57,6 +58,13 @@ def test_the_command_measures_a_study_again(tmp_path, capsys):
     record.write_config(layout.run_directory(tmp_path, "s", config), config)
     assert main(["bench", "--costs=s", f"--results={tmp_path}"]) == 0
     assert set(read_costs(tmp_path, "s").costs) == {cell_of(config)}
+
+
+@pytest.mark.slow
+def test_a_timed_process_that_ends_is_an_error_of_the_users(monkeypatch):
+    monkeypatch.setitem(METHODS, "mine", METHODS["gan"])  # a notebook's objective, which no other process knows
+    with pytest.raises(bench.CostError, match="could not be measured: a timed process ended with exit code 1"):
+        bench.measure_costs(plan(["mnist"], ["mine"], [0], **TINY), 1)
 
 
 @pytest.mark.slow
