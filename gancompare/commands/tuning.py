@@ -17,7 +17,7 @@ from gancompare.commands.options import (
     whole_number,
 )
 from gancompare.commands.planning import add_budget, add_grid, calibrate, check_length, one_precision, settled_jobs
-from gancompare.config import RunConfig
+from gancompare.config import ConfigError, RunConfig
 from gancompare.runs import layout
 
 
@@ -34,12 +34,13 @@ def tune_options(command: ArgumentParser) -> None:
 
 def tune(options: Namespace) -> int:
     from gancompare.study.pool import plan_jobs, run_studies
-    from gancompare.study.tuning import SHARE, plan_search, validate, write_tuned
+    from gancompare.study.tuning import SHARE, plan_search, validate, validations, write_tuned
 
     objectives, fields = load_objectives(options), given(options)
     check_length(options.budget, fields)
     root = layout.study_directory(options.results, options.name)
-    extractor = fields.pop("extractor", "auto")
+    if (extractor := fields.pop("extractor", "auto")) == "none":
+        raise ConfigError("extractor='none': a search compares samples with validation images, so it needs one")
     fields |= one_precision(root, "*", fields) | shorter(fields, SHARE)
     cells = plan_search(options.datasets, options.arms, options.seeds, **fields)
     configs = list(chain.from_iterable(cells.values()))
@@ -47,13 +48,15 @@ def tune(options: Namespace) -> int:
     jobs = settled_jobs(options.jobs, configs, objectives)
     budget = None if options.budget is None else SHARE * options.budget
     how = {"jobs": jobs, "objectives": objectives}
-    planned = iter(calibrate(options.results, options.name, configs, budget=budget, given=fields, **how))
-    cells = {name: [next(planned) for _ in every] for name, every in cells.items()}
+    by = validations(cells, extractor)
+    if budget is not None:
+        planned = iter(calibrate(options.results, options.name, configs, budget=budget, given=fields, **how))
+        cells = {name: [next(planned) for _ in every] for name, every in cells.items()}
     outcomes = run_studies(cells, root, notebook=False, **how)
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
         print(f"failed: {outcome.directory}: {outcome.message}", file=sys.stderr)
-    lost = write_tuned(root, cells, validate(root, cells, extractor), budget=budget)
+    lost = write_tuned(root, cells, validate(root, cells, by), budget=budget)
     show(root)
     for cell in lost:
         print(f"{cell.dataset} {cell.arm}: every configuration failed, so none was chosen", file=sys.stderr)

@@ -28,6 +28,7 @@ class Validation:
         images = validation_images(data, config.evaluation_images)
         self.extractor: Extractor = load_extractor(name, data, device)
         self.features: Tensor = extract(self.extractor, images)  # (n, d)
+        self.fingerprint = data.train.fingerprint  # of the data set
 
     def fd(self, generator: Generator, seed: int) -> float:
         """Fréchet distance of as many samples of ``generator``, from the evaluation latents of ``seed``."""

@@ -66,30 +66,42 @@ def plan_search(datasets: Iterable[str], arms: Iterable[str], seeds: int, **fiel
 # ---- choosing --------------------------------------------------------------------------------------------------------
 
 
-def validate(root: Path, cells: dict[str, list[RunConfig]], extractor: str = "auto") -> pd.DataFrame:
-    """A row per run: dataset, arm, configuration, what that sets, seed, generator_steps, and ``fd`` to validation
-    images, which is inf for a run that diverged or failed; of the images their fingerprint, of those for validation
-    ``images``, their number, and ``label``, what the distance is called.
+def validations(cells: dict[str, list[RunConfig]], extractor: str = "auto") -> dict[str, Validation]:
+    """What the runs of each data set are judged by, ready before they begin. ``extractor``: as in a config.
 
-    A distance is kept in its run's directory. ``extractor``: as in a config. Raises DataError for a data set that is
-    too small, and FeatureError for an extractor that cannot be loaded.
+    Raises DataError for a data set that cannot be had or is too small, and FeatureError for an extractor that cannot be
+    loaded.
+    """
+    configs = {config.dataset: config for configs in cells.values() for config in configs}
+    return {
+        dataset: Validation(
+            replace(config, extractor=extractor),
+            load_splits(dataset, config.image_size, config.channels),
+            choose_device(config.device),
+        )
+        for dataset, config in configs.items()
+    }
+
+
+def validate(root: Path, cells: dict[str, list[RunConfig]], by: dict[str, Validation]) -> pd.DataFrame:
+    """A row per run: dataset, arm, configuration, what that sets, seed, generator_steps, and ``fd`` to validation
+    images, which is inf for a run that diverged or failed; of the images of its data set their fingerprint, of those
+    for validation ``images``, their number, and ``label``, what the distance is called.
+
+    A distance is kept in its run's directory. ``by``: from ``validations``.
     """
     runs = [(name, config) for name, configs in cells.items() for config in configs]
     rows = []
     with progress_bar(len(runs), "validation", "runs") as bar:
-        for dataset in dict.fromkeys(config.dataset for _, config in runs):
-            mine = [(name, config) for name, config in runs if config.dataset == dataset]
-            scored = replace(mine[0][1], extractor=extractor)
-            data = load_splits(dataset, scored.image_size, scored.channels)
-            validation = Validation(scored, data, choose_device(scored.device))
-            by = {"label": validation.extractor.label, "images": len(validation.features)}
-            by["fingerprint"] = data.train.fingerprint
-            for name, config in mine:
-                row = cell_of(config)._asdict() | {"configuration": name, "seed": config.seed}
-                row |= {field: getattr(config, field) for field in candidates(config.method)[0]}
-                fd = distance(layout.run_directory(root, name, config), config, validation)
-                rows.append(row | {"generator_steps": config.generator_steps, "fd": fd} | by)
-                bar.update()
+        for name, config in runs:
+            validation = by[config.dataset]
+            row = cell_of(config)._asdict() | {"configuration": name, "seed": config.seed}
+            row |= {field: getattr(config, field) for field in candidates(config.method)[0]}
+            row["generator_steps"] = config.generator_steps
+            row["fd"] = distance(layout.run_directory(root, name, config), config, validation)
+            row |= {"label": validation.extractor.label, "images": len(validation.features)}
+            rows.append(row | {"fingerprint": validation.fingerprint})
+            bar.update()
     return pd.DataFrame(rows)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from gancompare.runs.costs import Cost, Costs, cell_of, cost_settings, write_cos
 from gancompare.runs.weights import load_generator, save_generator
 from gancompare.scoring.validation import Validation
 from gancompare.study.grid import plan, plan_tuned
-from gancompare.study.tuning import FIRST_SEED, plan_search, ranked, validate, write_tuned
+from gancompare.study.tuning import FIRST_SEED, plan_search, ranked, validate, validations, write_tuned
 
 TINY = {"profile": "smoke", "precision": "float32"}
 HOST = {"processor": "p", "arithmetic": "float32", "threads": 1, "torch": "2", "when": "2026-01-01T00:00:00+00:00"}
@@ -167,6 +168,19 @@ def test_the_command_chooses_the_nearest_for_each_arm_and_a_study_takes_it(plann
     assert lost["failed"].tolist() == [1]
 
 
+@pytest.mark.slow
+def test_a_search_trains_only_what_is_missing(planned, searched, tmp_path, capsys):
+    searched(planned)
+    missing = layout.run_directory(tmp_path / "t", "configuration-8", planned["configuration-8"][0])
+    shutil.rmtree(missing)
+    assert main([*COMMAND, "--jobs=1", f"--results={tmp_path}"]) == 0
+    assert "1 runs to do, 15 already done" in capsys.readouterr().out
+    assert record.read_status(missing)["generator_steps"] == 10
+    tuned = json.loads((tmp_path / "t" / "tuned.json").read_text())
+    fds = {row["configuration"]: row["fd"] for row in tuned["datasets"]["mnist5k"]["arms"]["gan"]["search"]}
+    assert fds["configuration-8"] == json.loads((missing / "validation.json").read_text())["fd"]
+
+
 def test_an_arm_of_which_every_run_failed_is_not_in_the_recipe(planned, searched, tmp_path, capsys):
     searched(planned, failed=[(name, "wgan-1") for name in planned])
     assert main([*COMMAND, f"--results={tmp_path}"]) == 1
@@ -183,7 +197,7 @@ def test_a_search_of_further_arms_keeps_what_was_chosen(planned, searched, tmp_p
     searched(planned)
     for arm in ("gan", "wgan-1"):
         cells = {name: [c for c in configs if c.arm == arm] for name, configs in planned.items()}
-        runs = validate(tmp_path / "t", cells, "pixel-pca")
+        runs = validate(tmp_path / "t", cells, validations(cells, "pixel-pca"))
         write_tuned(tmp_path / "t", cells, runs, budget=None)
     tuned = json.loads((tmp_path / "t" / "tuned.json").read_text())
     assert set(tuned["datasets"]["mnist5k"]["arms"]) == {"gan", "wgan-1"}
@@ -191,7 +205,8 @@ def test_a_search_of_further_arms_keeps_what_was_chosen(planned, searched, tmp_p
 
 def test_a_recipe_that_was_tuned_with_other_nets_is_a_warning(planned, searched, tmp_path, capsys):
     searched(planned)
-    write_tuned(tmp_path / "t", planned, validate(tmp_path / "t", planned, "pixel-pca"), budget=None)
+    runs = validate(tmp_path / "t", planned, validations(planned, "pixel-pca"))
+    write_tuned(tmp_path / "t", planned, runs, budget=None)
     recipe = str(tmp_path / "t" / "tuned.json")
     capsys.readouterr()
     plan_tuned(["mnist5k"], ["gan"], [0], recipe=recipe, **TINY)
@@ -211,6 +226,7 @@ def test_a_recipe_that_was_tuned_with_other_nets_is_a_warning(planned, searched,
         (["sensitivity", "--recipe=tuned"], "give the file"),
         (["tune", "--lr-critic=0.1"], "lr_critic=0.1: the search chooses"),
         (["tune", "--budget=4", "--generator-steps=4"], "both say how long"),
+        (["tune", "--extractor=none"], "it needs one"),
         (["tune", "--datasets=minst"], "did you mean 'mnist'"),
         (["tune", "--arms", "gan", "gan"], "two runs would share"),
     ],
