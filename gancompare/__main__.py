@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import gancompare
 from gancompare.base.errors import UserError
-from gancompare.commands import machine, reading, training, using
+from gancompare.commands import machine, reading, training, tuning, using
 from gancompare.commands.options import BAD_INPUT, FAILED, INTERRUPTED
 from gancompare.config import FIELDS, nearest
 from gancompare.runs.layout import RunFailed
@@ -18,6 +18,11 @@ COMMANDS: dict[str, tuple[Callable[[Namespace], int], str, Callable[[ArgumentPar
         training.run_study,
         "train every data set × method × seed, then write the report",
         training.study_options,
+    ),
+    "tune": (
+        tuning.tune,
+        "search each arm's settings, the same few configurations for all, for a study's --recipe",
+        tuning.tune_options,
     ),
     "sensitivity": (
         training.run_sensitivity,

@@ -109,7 +109,7 @@ def color(arm: str) -> str:
 
 def dashes(arm: str) -> tuple[int, ...]:
     """The dashes of the arm's lines, by its critic steps, as matplotlib takes them; () is a solid line."""
-    return DASHES.get(critic_steps(arm), (1, 1))
+    return DASHES.get(critic_steps(arm) or 0, (1, 1))
 
 
 def in_order(arms: Iterable[str]) -> list[str]:

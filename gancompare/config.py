@@ -60,7 +60,7 @@ class RunConfig:
     profile: str = _option("quick", "budget and width", choices=PROFILES, affects_training=False)
     recipe: str = _option(
         "shared",
-        "same nets and optimiser for all methods, or each as in its paper",
+        "optimiser and nets: one for all, each arm's best of a search (give its file), or each as in its paper",
         choices=RECIPES,
         affects_training=False,
     )
@@ -166,7 +166,9 @@ class RunConfig:
     def measured_steps(self) -> list[int]:
         """The generator steps after which the run is measured: log-spaced, from a 200th of the run to its end."""
         first = max(1, self.generator_steps // 200)
-        spaced = np.geomspace(first, self.generator_steps, self.measurements) if self.measurements > 1 else []
+        spaced: Iterable[float] = (
+            np.geomspace(first, self.generator_steps, self.measurements) if self.measurements > 1 else []
+        )
         return sorted({*map(round, spaced), self.generator_steps})
 
     def hash(self) -> str:

@@ -40,11 +40,32 @@ _WGAN |= {"warmup_generator_steps": 25, "warmup_critic_steps": 100}
 _WGANGP = {"optimizer": "adam", "lr_generator": 1e-4, "lr_critic": 1e-4, "beta1": 0.0, "beta2": 0.9}
 _WGANGP |= {"critic_norm": "layer", "ema_decay": 0.0}
 
+# `tuned` starts from `shared` too; `gancompare tune` finds the rest for each arm, and a study reads it from a file.
 # recipe -> method -> fields; "*" is for every method without a row of its own, such as one a reader adds
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     "shared": {"*": _SHARED},
+    "tuned": {"*": _SHARED},
     "paper": {"gan": _DCGAN, "gan-minimax": _DCGAN, "wgan": _WGAN, "wgan-gp": _WGANGP, "gan-gp": _WGANGP, "*": _DCGAN},
 }
+
+# What a search tries for every arm: rates of both nets × β₁, in the ranges to which compare_gan (Lucic et al. 2018;
+# Kurach et al. 2019) narrowed its own, lr 1e-4 to 1e-3 and β₁ around .5, and on to 2e-3, where our smaller nets learn
+# fastest in short runs. A clipping arm tries as many: half of rates × β₁ × clip, chosen so that each value of one meets
+# both of the others equally often. compare_gan's clips go from .01 to 1; paper WGAN's clip over rate is 200, which .1
+# has at 5e-4. Both tables hold the settings of `shared`.
+SEARCH_RATES = (2e-4, 5e-4, 1e-3, 2e-3)
+SEARCH: tuple[dict[str, float], ...] = tuple(
+    {"lr_generator": rate, "lr_critic": rate, "beta1": beta1} for rate in SEARCH_RATES for beta1 in (0.0, 0.5)
+)
+SEARCH_CLIPPED: tuple[dict[str, float], ...] = tuple(
+    {"lr_generator": rate, "lr_critic": rate, "beta1": beta1, "clip": clip}
+    for rate, pairs in zip(
+        SEARCH_RATES,
+        [((0.0, 0.1), (0.5, 0.01)), ((0.0, 0.01), (0.5, 0.1)), ((0.0, 0.1), (0.5, 0.01)), ((0.0, 0.01), (0.5, 0.1))],
+        strict=True,
+    )
+    for beta1, clip in pairs
+)
 
 # the natural size of the data sets that have a name
 DATASETS: dict[str, dict[str, int]] = {

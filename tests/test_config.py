@@ -14,9 +14,9 @@ from gancompare.data.datasets import BUILT_IN
 from gancompare.objectives import METHODS
 from gancompare.recipes import MAIN_METHODS, PROFILES, RECIPES
 
-LABELS = {"profile", "recipe"}  # what they set counts, not their names
+LABELS = {"profile", "recipe", "arm"}  # what they set counts, not their names
 OUTPUT = {"device", "log_every", "sample_every", "measurements", "checkpoint_every", "tensorboard"}
-OUTPUT |= {"arm", "extractor", "monitor_images", "evaluation_images", "mode_images"}
+OUTPUT |= {"extractor", "monitor_images", "evaluation_images", "mode_images"}
 
 
 # fields
@@ -223,6 +223,10 @@ def test_shared_recipe_differs_in_method_and_critic_steps_alone(profile, dataset
         mine, others = first.to_dict(), second.to_dict()
         differing = {name for name in FIELDS if mine[name] != others[name]}
         assert differing - {"n_critic"} == {"method", "arm"}
+
+
+def test_tuned_recipe_is_shared_until_a_file_says_more():
+    assert not RunConfig(recipe="tuned", method="wgan").differences(RunConfig(recipe="shared", method="wgan"))
 
 
 def test_shared_recipe_is_the_default_and_suits_a_penalty():

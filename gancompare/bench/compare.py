@@ -9,7 +9,7 @@ import torch
 from gancompare.base import device as machine
 from gancompare.bench.profiling import flops, matmul_ceiling, shares
 from gancompare.bench.textbook import LOOPS, random_images
-from gancompare.bench.workers import WarmUp, throughput, workers
+from gancompare.bench.workers import Loop, WarmUp, throughput, workers
 from gancompare.config import RunConfig
 from gancompare.study.pool import automatic_jobs
 
@@ -71,7 +71,7 @@ def compare(configs: list[RunConfig], *, rounds: int = 5, steps: int = 1, jobs: 
 def time_loops(config: RunConfig, rounds: int, steps: int) -> Timed:
     """Both loops in turn, ``rounds`` times ``steps`` generator steps each, in processes with all threads."""
     seconds: dict[str, list[float]] = {name: [] for name in LOOPS}
-    with workers(list(LOOPS), config, torch.get_num_threads()) as started:
+    with workers([[Loop(name, config)] for name in LOOPS], torch.get_num_threads()) as started:
         for _ in range(rounds):
             for name, worker in zip(LOOPS, started, strict=True):
                 worker.ask("steps", steps)

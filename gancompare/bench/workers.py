@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -32,7 +32,7 @@ class WarmUp(NamedTuple):
 
     memory: int  # bytes at the peak, see ``peak_memory``
     memory_kind: str
-    cuda_graph: bool  # whether its steps are replayed as a CUDA graph
+    cuda_graph: bool  # whether the steps of its first loop are replayed as a CUDA graph
 
 
 class Timing(NamedTuple):
@@ -48,9 +48,9 @@ class Worker:
     pipe: Connection
     warm_up: WarmUp | None = None  # until the loop is warm
 
-    def ask(self, unit: str, amount: float) -> None:
-        """Have it make ``amount`` steps (``unit`` "steps") or go on for so long (``unit`` "seconds")."""
-        self.pipe.send((unit, amount))
+    def ask(self, unit: str, amount: float, which: int = 0) -> None:
+        """Have loop ``which`` make ``amount`` steps (``unit`` "steps") or go on for so long (``unit`` "seconds")."""
+        self.pipe.send((unit, amount, which))
 
     def answer(self) -> WarmUp | Timing:
         """Its next answer. Raises RuntimeError if the process has died, as it does when memory runs out."""
@@ -61,19 +61,26 @@ class Worker:
             raise RuntimeError(f"a timed process ended with exit code {self.process.exitcode}") from None
 
 
-@contextlib.contextmanager
-def workers(
-    names: Sequence[str], config: RunConfig, threads: int, *, objectives: str | None = None
-) -> Iterator[list[Worker]]:
-    """A process with ``threads`` threads for each of the loops ``names``, warmed up one after another.
+class Loop(NamedTuple):
+    """What a worker times."""
 
-    ``objectives``: a file of objectives that each process loads.
+    name: str  # of LOOPS
+    config: RunConfig
+
+
+@contextlib.contextmanager
+def workers(each: Sequence[Sequence[Loop]], threads: int, objectives: str | None = None) -> Iterator[list[Worker]]:
+    """For each of the sequences of loops a process with ``threads`` threads, warmed up one after another.
+
+    ``objectives``: a file of objectives that every process loads.
     """
     context, started = multiprocessing.get_context("spawn"), []
     try:
-        for name in names:
+        for loops in each:
             near, far = context.Pipe()
-            process = context.Process(target=serve, args=(far, name, config, threads, objectives), daemon=True)
+            # As JSON, because a config of an objective that the new process does not know yet cannot be built there.
+            texts = [(loop.name, json.dumps(loop.config.to_dict())) for loop in loops]
+            process = context.Process(target=serve, args=(far, texts, threads, objectives), daemon=True)
             process.start()
             far.close()
             started.append(Worker(process, near))
@@ -86,26 +93,34 @@ def workers(
             worker.process.join()
 
 
-def serve(pipe: Connection, name: str, config: RunConfig, threads: int, objectives: str | None) -> None:
-    """The work of such a process: warm the loop ``name`` up, send a ``WarmUp``, then a ``Timing`` for each request."""
+def serve(pipe: Connection, loops: Sequence[tuple[str, str]], threads: int, objectives: str | None) -> None:
+    """The work of such a process: warm its loops up, send a ``WarmUp``, then a ``Timing`` for each request."""
     torch.set_num_threads(threads)
     if objectives:
         load_file(objectives)
-    config = replace(config, conditional=False)  # random images have no classes, which cost next to nothing
-    device = machine.choose_device(config.device)
+    configs = [RunConfig.from_dict(json.loads(text)) for _, text in loops]
+    device = machine.choose_device(configs[0].device)
     with peak_memory(device) as memory:
-        loop = LOOPS[name](config, *prepare(config, random_images(config), device))
-        for _ in range(graphs.EAGER_STEPS + 1 if device.type == "cuda" else 2):
-            next(loop)
-    replayed = device.type == "cuda" and launches_a_graph(lambda: next(loop))
+        running = [warm(name, config, device) for (name, _), config in zip(loops, configs, strict=True)]
+    replayed = device.type == "cuda" and launches_a_graph(lambda: next(running[0]))
     pipe.send(WarmUp(memory.bytes, memory.kind, replayed))
     while True:
-        unit, amount = pipe.recv()
+        unit, amount, which = pipe.recv()
         steps, started = 0, time.perf_counter()
         while steps < amount if unit == "steps" else time.perf_counter() - started < amount:
-            next(loop)
+            next(running[which])
             steps += 1
         pipe.send(Timing(steps, time.perf_counter() - started))
+
+
+def warm(name: str, config: RunConfig, device: torch.device) -> Iterator[Any]:
+    """The loop ``name`` after its first steps, which cost more than the others."""
+    config = replace(config, conditional=False)  # random images have no classes, which cost next to nothing
+    config = replace(config, warmup_generator_steps=0)  # what is timed are ordinary steps
+    loop = LOOPS[name](config, *prepare(config, random_images(config), device))
+    for _ in range(graphs.EAGER_STEPS + 1 if device.type == "cuda" else 2):
+        next(loop)
+    return loop
 
 
 def launches_a_graph(work: Callable[[], object]) -> bool:
@@ -117,7 +132,7 @@ def launches_a_graph(work: Callable[[], object]) -> bool:
 
 def throughput(config: RunConfig, *, jobs: int, threads: int, seconds: float, objectives: str | None = None) -> float:
     """Generator steps per second of ``jobs`` runs of ours at a time, together, each with ``threads`` threads."""
-    with workers(["ours"] * jobs, config, threads, objectives=objectives) as started:
+    with workers([[Loop("ours", config)]] * jobs, threads, objectives) as started:
         for worker in started:
             worker.ask("seconds", seconds)
         return sum(timing.steps / timing.seconds for timing in [worker.answer() for worker in started])

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import gancompare
-from gancompare.commands.options import DONE, whole_number
+from gancompare.commands.options import DONE, add_results, load_objectives, whole_number
 from gancompare.config import FIELDS, RunConfig
 from gancompare.recipes import MAIN_METHODS
 from gancompare.runs import layout
@@ -28,9 +28,26 @@ def bench_options(command: ArgumentParser) -> None:
     command.add_argument("--time-limit", **limit, help="of that, for each loop (default: 600)")
     sizes_help = "also time planning and reading N runs"
     command.add_argument("--study-sizes", nargs="+", type=whole_number, metavar="N", help=sizes_help)
+    costs_help = "only measure the cost of a step again for each arm of STUDY, and store it with its results"
+    command.add_argument("--costs", metavar="STUDY", help=costs_help)
+    command.add_argument("--objectives", metavar="FILE", help="for that, the file of objectives that it was made with")
+    add_results(command)
 
 
 def benchmark(options: Namespace) -> int:
+    return measure_study(options) if options.costs else compare_loops(options)
+
+
+def measure_study(options: Namespace) -> int:
+    """Measure the costs of a study that has runs."""
+    from gancompare.bench.costs import measured_again
+
+    measured_again(options.results, options.costs, objectives=load_objectives(options))
+    print(layout.study_directory(options.results, options.costs) / layout.COSTS)
+    return DONE
+
+
+def compare_loops(options: Namespace) -> int:
     from gancompare.bench.bookkeeping import bookkeeping
     from gancompare.bench.compare import compare
     from gancompare.bench.quality import time_to_quality, with_quality

@@ -8,7 +8,6 @@ import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from gancompare.arms import ARMS
 from gancompare.commands.options import (
     DONE,
     FAILED,
@@ -21,8 +20,17 @@ from gancompare.commands.options import (
     load_objectives,
     whole_number,
 )
+from gancompare.commands.planning import (
+    add_budget,
+    add_grid,
+    calibrate,
+    check_length,
+    is_tuned,
+    one_precision,
+    refuse_tuned,
+    settled_jobs,
+)
 from gancompare.config import FIELDS, ConfigError, RunConfig
-from gancompare.recipes import MAIN_METHODS
 from gancompare.runs import layout
 
 
@@ -42,6 +50,7 @@ def run(options: Namespace) -> int:
 
     end_with_parent()
     objectives, directory = load_objectives(options), options.directory
+    refuse_tuned(given(options))
     if directory is None:
         config = RunConfig.from_dict(given(options))
         directory = layout.run_directory(options.results, options.study or config.profile, config)
@@ -72,23 +81,30 @@ def end_with_parent() -> None:
 
 
 def study_options(command: ArgumentParser) -> None:
-    datasets_help = "names or paths (default: mnist5k)"
-    arms_help = f"{', '.join(ARMS)}, or method:field=value (default: {' '.join(MAIN_METHODS)})"
     command.add_argument("--name", help="name of the study (default: the profile's)")
-    command.add_argument("--datasets", nargs="+", default=["mnist5k"], metavar="DATASET", help=datasets_help)
-    command.add_argument("--arms", nargs="+", default=list(MAIN_METHODS), metavar="ARM", help=arms_help)
+    add_grid(command)
     command.add_argument("--seeds", type=whole_number, default=2, metavar="N", help="seeds 0 to N-1 (default: 2)")
+    add_budget(command, "length of each run; the cost of each arm's step is measured first")
     add_pool(command)
     add_fields(command, leave_out=("dataset", "method", "arm", "seed"))
 
 
 def run_study(options: Namespace) -> int:
-    from gancompare.study.grid import plan
+    from gancompare.study.grid import plan, plan_tuned
+    from gancompare.study.pool import plan_jobs
 
     objectives, fields = load_objectives(options), given(options)
     name = options.name or fields.get("profile", FIELDS["profile"].metadata["default"])
-    configs = plan(options.datasets, options.arms, range(options.seeds), **fields)
-    return run_and_report(options, {name: configs}, options.results, name, objectives)
+    check_length(options.budget, fields)
+    layout.study_directory(options.results, name)  # raises for a bad name
+    fields |= one_precision(options.results, name, fields)
+    grid = options.datasets, options.arms, range(options.seeds)
+    configs = plan_tuned(*grid, **fields) if is_tuned(fields) else plan(*grid, **fields)
+    plan_jobs({name: configs}, options.results)  # raises where two runs would share a directory
+    jobs = settled_jobs(options.jobs, configs, objectives)
+    how = {"budget": options.budget, "given": given(options), "jobs": jobs, "objectives": objectives}
+    configs = calibrate(options.results, name, configs, **how)
+    return run_and_report(options, {name: configs}, options.results, name=name, jobs=jobs, objectives=objectives)
 
 
 def sensitivity_options(command: ArgumentParser) -> None:
@@ -110,6 +126,9 @@ def run_sensitivity(options: Namespace) -> int:
     from gancompare.study.sweep import plan
 
     objectives, fields = load_objectives(options), given(options)
+    refuse_tuned(fields)
+    root = layout.study_directory(options.results, options.name)
+    fields |= one_precision(root, "*", fields)
     cells = plan(
         fields.pop("dataset"),
         seeds=options.seeds,
@@ -120,8 +139,8 @@ def run_sensitivity(options: Namespace) -> int:
     )
     if not cells:
         raise ConfigError(f"parts={options.parts}: none of them can be run on {options.dataset!r}; choose others")
-    root = layout.study_directory(options.results, options.name)
-    return run_and_report(options, cells, root, options.name, objectives)
+    jobs = settled_jobs(options.jobs, [config for configs in cells.values() for config in configs], objectives)
+    return run_and_report(options, cells, root, name=options.name, jobs=jobs, objectives=objectives)
 
 
 def add_pool(command: ArgumentParser) -> None:
@@ -134,17 +153,18 @@ def add_pool(command: ArgumentParser) -> None:
 
 
 def run_and_report(
-    options: Namespace, studies: dict[str, list[RunConfig]], root: Path, name: str, objectives: str | None
+    options: Namespace,
+    studies: dict[str, list[RunConfig]],
+    root: Path,
+    *,
+    name: str,
+    jobs: int | None,
+    objectives: str | None,
 ) -> int:
     """Run the ``studies`` in ``root``, name the failed runs, and write the report ``name``; returns the exit code."""
     from gancompare.report.build import ReportError, build_report
     from gancompare.study.pool import run_studies
 
-    jobs = options.jobs
-    if jobs == "auto":
-        from gancompare.bench.workers import best_jobs  # brings torch's profiler
-
-        jobs = best_jobs([config for configs in studies.values() for config in configs], objectives=objectives)
     how = {"jobs": jobs, "notebook": not options.no_notebook, "objectives": objectives}
     outcomes = run_studies(studies, root, **how)
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]

@@ -14,6 +14,9 @@
 - ``neighbours.png``: samples above the training images nearest to them;
 - ``checkpoint.pt``: everything a resume needs; large, and not meant for version control;
 - ``02_train.ipynb``: the executed notebook, unless the run was made without one.
+
+Beside its data sets a study has ``costs.json``: what a generator step of each arm costs (``runs.costs``). A search for
+settings is a folder of studies, with the recipe that it chose in ``tuned.json`` (``runs.tuned``).
 """
 
 import os
@@ -31,6 +34,7 @@ DISTANCES = "distances.csv"
 CHECKPOINT, SCORES, SCORE_TABLE, NEIGHBOURS = "checkpoint.pt", "metrics.json", "evaluation.csv", "neighbours.png"
 WEIGHTS = {"last": "generator.safetensors", "best": "best.safetensors"}
 NOTEBOOK, LOG = "02_train.ipynb", "run.log"
+COSTS, TUNED = "costs.json", "tuned.json"  # of a study, of a search
 CLOCKS = ("generator_steps", "images_seen", "seconds")  # the columns of history.csv that time can be measured by
 FINISHED = ("complete", "diverged")  # a diverged run is a result, not a failure
 

@@ -1,12 +1,17 @@
-"""The runs of a study as tables."""
+"""The runs of a study as tables.
 
-from dataclasses import dataclass, fields
+Where a study has costs (``runs.costs``), ``seconds`` are those of calibrated steps in every table, and what the runs
+measured while they trained is ``measured_seconds``; where it has none, both are what was measured.
+"""
+
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from gancompare.data.datasets import dataset_slug
+from gancompare.runs.costs import calibrated, cost_table, read_costs
 from gancompare.runs.layout import CLOCKS, DIAGNOSTICS, DISTANCES, HISTORY, SCORES, RunError, find_runs
 from gancompare.runs.record import read_config, read_json, read_status
 
@@ -20,6 +25,7 @@ class Study:
     scores: pd.DataFrame  # metrics.json of all runs, a row per run, checkpoint and extractor
     distances: pd.DataFrame  # distances.csv of all runs, a row per step, weights and extractor
     diagnostics: pd.DataFrame  # diagnostics.csv of all runs, a row per step, quantity and place
+    costs: pd.DataFrame = field(default_factory=pd.DataFrame)  # costs.json, a row per data set and arm
 
     @property
     def datasets(self) -> list[str]:
@@ -35,13 +41,14 @@ class Study:
 
 def read_study(results: str | Path, study: str) -> Study:
     """All tables of ``results/<study>``. Raises RunError if it has no runs, or a file of one cannot be read."""
-    runs = load_runs(results, study)
+    runs, costs = load_runs(results, study), read_costs(results, study)
     return Study(
         runs=runs,
-        histories=load_rows(runs, HISTORY),
-        scores=load_scores(runs),
+        histories=calibrated(load_rows(runs, HISTORY), runs, costs),
+        scores=calibrated(load_scores(runs), runs, costs),
         distances=load_rows(runs, DISTANCES),
         diagnostics=load_rows(runs, DIAGNOSTICS),
+        costs=cost_table(costs, runs),
     )
 
 
@@ -64,7 +71,8 @@ def load_runs(results: str | Path, study: str) -> pd.DataFrame:
         rows[-1]["dataset"] = dataset_slug(config["config"]["dataset"])
     if not rows:
         raise RunError(f"no run of {Path(results) / study} has begun yet: wait for one to be measured")
-    return pd.DataFrame(rows)
+    runs = pd.DataFrame(rows)
+    return calibrated(runs, runs, read_costs(results, study))
 
 
 def load_rows(runs: pd.DataFrame, name: str) -> pd.DataFrame:

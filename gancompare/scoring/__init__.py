@@ -4,5 +4,5 @@
 number is called and which direction is better. ``reference`` holds real images as an extractor sees them;
 ``feature_scores`` and ``image_scores`` put the numbers together. Start with ``evaluation``, which scores a finished
 run, or ``compare``, which scores any images. ``monitor`` is what a run measures while it trains: samples, and the
-critic's ``diagnostics``.
+critic's ``diagnostics``. ``validation`` compares with real images that no result uses, to choose settings by.
 """

@@ -63,16 +63,12 @@ def run_studies(
     that cannot be had; KeyboardInterrupt ends the running ones cleanly first.
     """
     results = Path(results)
-    planned = [
-        Job(config, layout.run_directory(results, study, config), study)
-        for study, configs in studies.items()
-        for config in configs
-    ]
-    check_directories(planned)
+    planned = plan_jobs(studies, results)
     configs = [job.config for job in planned]
     # Bad data stops here, once for all runs, and the runs find the decoded images in the cache.
     images = {wanted: load_splits(*wanted) for wanted in {images_of(config) for config in configs}}
-    gpus = torch.cuda.device_count() if any(choose_device(c.device).type == "cuda" for c in configs) else 0
+    # From all runs, not from those left: on a CPU the number of threads decides the last bits of a result.
+    shared = resources(configs, jobs, notebook=notebook, objectives=objectives)
     with contextlib.ExitStack() as held:
         for study in studies:
             held.enter_context(record.hold(layout.study_directory(results, study), f"study {study!r}"))
@@ -80,14 +76,11 @@ def run_studies(
         for job in planned:
             outcome = already(job, images[images_of(job.config)], notebook)
             waiting.append(job) if outcome is None else outcomes.append(outcome)
-        # From all runs, not from those left: on a CPU the number of threads decides the last bits of a result.
-        jobs = jobs or automatic_jobs(len(configs), gpus)
-        shared = Resources(jobs, max(1, usable_cores() // jobs), gpus, notebook, objectives)
         what = f"study {next(iter(studies))}" if len(studies) == 1 else f"{results}, {len(studies)} studies"
         print(f"{what}: {len(waiting)} runs to do, {len(outcomes)} already done", flush=True)
         if waiting:
             print(
-                f"{jobs} at a time, {shared.threads} threads each; stop with Ctrl-C, the same command resumes",
+                f"{shared.jobs} at a time, {shared.threads} threads each; stop with Ctrl-C, the same command resumes",
                 flush=True,
             )
         for config in {(images_of(job.config), job.config.extractor): job.config for job in waiting}.values():
@@ -95,6 +88,26 @@ def run_studies(
         waiting.sort(key=lambda job: cost(job.config), reverse=True)
         outcomes += carry_out(waiting, results, shared)
     return outcomes
+
+
+def resources(
+    configs: list[RunConfig], jobs: int | None = None, *, notebook: bool = True, objectives: str | None = None
+) -> Resources:
+    """What each of ``configs`` has to itself, at ``jobs`` at a time (None: as many as this machine takes)."""
+    gpus = torch.cuda.device_count() if any(choose_device(c.device).type == "cuda" for c in configs) else 0
+    jobs = jobs or automatic_jobs(len(configs), gpus)
+    return Resources(jobs, max(1, usable_cores() // jobs), gpus, notebook, objectives)
+
+
+def plan_jobs(studies: Mapping[str, list[RunConfig]], results: Path) -> list[Job]:
+    """The runs of all ``studies``, name → configs. Raises RunError for a bad name, or for two in one directory."""
+    planned = [
+        Job(config, layout.run_directory(results, study, config), study)
+        for study, configs in studies.items()
+        for config in configs
+    ]
+    check_directories(planned)
+    return planned
 
 
 def images_of(config: RunConfig) -> Images:

@@ -2,12 +2,12 @@ import pytest
 import torch
 
 from gancompare.base.device import usable_cores
-from gancompare.bench.workers import best_jobs, workers
+from gancompare.bench.workers import Loop, best_jobs, workers
 
 
 @pytest.mark.slow
 def test_a_timed_process_that_dies_is_reported(smoke):
-    with workers(["ours"], smoke(method="gan"), threads=1) as (worker,):
+    with workers([[Loop("ours", smoke(method="gan"))]], threads=1) as (worker,):
         worker.ask("steps", 1)
         assert worker.answer().steps == 1
         worker.process.kill()
@@ -19,7 +19,8 @@ def test_a_timed_process_that_dies_is_reported(smoke):
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_on_a_gpu_only_our_loop_replays_a_graph(smoke):
-    with workers(["textbook", "ours"], smoke(device="cuda"), threads=1) as started:
+    loops = [[Loop(name, smoke(device="cuda"))] for name in ("textbook", "ours")]
+    with workers(loops, threads=1) as started:
         assert [worker.warm_up.cuda_graph for worker in started] == [False, True]
 
 
