@@ -52,7 +52,8 @@ def test_scores_are_those_of_the_saved_weights(scored):
     fake = ((generator(z) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     data = load_splits(config.dataset, 28, 1)
     extractor = load_extractor("random-init", data)
-    expected = frechet_distance(extractor.module(data.train.images[:64]), extractor.module(fake))
+    real = data.train.images[torch.randperm(len(data.train.images), generator=stream(0, "reference"))[:64]]
+    expected = frechet_distance(extractor.module(real), extractor.module(fake))
     fd = record.read_json(directory / "metrics.json")["checkpoints"]["last"]["extractors"]["random-init"]["fd"]
     assert fd == pytest.approx(expected, rel=0.01)  # a pixel may be rounded to the other side
     # the last row of the history measured the same images with the same weights
@@ -86,7 +87,7 @@ def test_load_scores_is_long_and_keeps_diverged_runs(scored, tmp_path):
         where.mkdir()
         if status == "complete":
             (where / "metrics.json").write_text(content)
-        rows.append({"dataset": "discs", "method": "gan", "seed": seed, "status": status, "directory": where})
+        rows.append({"dataset": "discs", "arm": "gan", "seed": seed, "status": status, "directory": where})
     scores = reading.load_scores(pd.DataFrame(rows))
     assert len(scores) == 4 + 2
     lost = scores[scores["status"] == "diverged"]
@@ -97,7 +98,7 @@ def test_load_scores_is_long_and_keeps_diverged_runs(scored, tmp_path):
 
 
 def test_a_study_without_scores_has_an_empty_table(tmp_path):
-    table = pd.DataFrame([{"dataset": "d", "method": "gan", "seed": 0, "status": "complete", "directory": tmp_path}])
+    table = pd.DataFrame([{"dataset": "d", "arm": "gan", "seed": 0, "status": "complete", "directory": tmp_path}])
     assert reading.load_scores(table).empty
 
 
