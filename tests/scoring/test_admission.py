@@ -67,11 +67,11 @@ def test_extractors_of_digits_are_admitted(name):
 
 @pytest.fixture(scope="module")
 def patches():
-    """1,200 colour patches of 64×64 from four photographs, each at a random place and scale; no labels."""
+    """800 colour patches of 64×64 from four photographs, each at a random place and scale; no labels."""
     rng = np.random.default_rng(0)
     pictures = [photographs.chelsea(), photographs.coffee(), photographs.astronaut(), photographs.rocket()]
     images = []
-    for _ in range(1200):
+    for _ in range(800):
         pixels = torch.from_numpy(pictures[rng.integers(4)]).permute(2, 0, 1)[None].float()
         side = rng.integers(96, 192)
         top, left = (rng.integers(0, length - side) for length in pixels.shape[2:])
@@ -84,6 +84,6 @@ def patches():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-early", "random-init"])
 def test_extractors_of_photographs_are_admitted(name, patches):
-    n = 300 if name == "efficientnet-lite0" else 600  # it takes 20 times as long as the others
+    n = 150 if name == "efficientnet-lite0" else 400  # it takes 20 times as long as the others
     judged = admission(see_real(load_extractor(name, patches), patches.train, 2 * n), n)
     assert judged.admitted, judged
