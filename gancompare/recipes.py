@@ -82,8 +82,15 @@ EXTRACTORS: dict[str, str] = {
     "classifier": "FD-classifier",
     "efficientnet-lite0": "FD-efficientnet-lite0",
     "inception": "FID",
-    "random-init": "FD-random-init",  # these two see little; they are second opinions on a ranking
+    "efficientnet-early": "FD-efficientnet-early",  # these three are second opinions on a ranking
+    "random-init": "FD-random-init",
     "pixel-pca": "FD-pixel-pca",
+}
+
+# channels -> the extractors beside the primary one: a ranking needs one of them to agree, and none to contradict
+SECOND_OPINIONS: dict[int, tuple[str, ...]] = {
+    1: ("random-init", "pixel-pca"),
+    3: ("efficientnet-early", "random-init"),  # late features alone do not tell faces from garbage
 }
 
 

@@ -76,7 +76,7 @@ def train_until(
                 next(loop)
             seconds += time.perf_counter() - started
             steps += every
-            distance = reference.distances(evaluation_samples(nets.generator, config.seed, count))["fd"]
+            distance = reference.fd(reference.see(evaluation_samples(nets.generator, config.seed, count)))
             if not math.isfinite(distance):
                 break
     return Reached(seconds if distance < threshold else None, steps, distance)

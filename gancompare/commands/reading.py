@@ -28,7 +28,7 @@ def evaluate_options(command: ArgumentParser) -> None:
     command.add_argument("--extractor", choices=EXTRACTORS, help="(default: the one that a run on this data uses)")
     command.add_argument("--json", type=Path, metavar="OUT", help="also write all scores to OUT")
     most = {"type": whole_number, "default": 10_000, "metavar": "N"}
-    command.add_argument("--num-images", **most, help="at most, of both sides (default: 10000)")
+    command.add_argument("--num-images", **most, help="at most, of both sides, drawn at random (default: 10000)")
     command.add_argument("--seed", type=int, default=0, help="of a run's latents (default: 0)")
     command.add_argument("--checkpoint", choices=layout.WEIGHTS, default="last", help="of a run (default: last)")
     command.add_argument("--image-size", type=int, metavar="N", help="(default: that of the run or of the data set)")

@@ -33,6 +33,7 @@ __all__ = [
     "data_directories",
     "dataset_slug",
     "describe_datasets",
+    "drawn",
     "load_dataset",
     "load_splits",
     "summary",
@@ -106,6 +107,15 @@ def load_splits(
     """Load both the training images and the held-out ones, as ``load_dataset`` does, but read the source only once."""
     request = _checked(name, image_size, channels, workers=workers, directories=directories)
     return Splits(**_load(request, ["train", "test"]))
+
+
+def drawn(dataset: Dataset, n: int) -> Tensor:
+    """The indices of a fixed random draw of ``n`` images, or of all if there are fewer.
+
+    The head of a file is no fair sample of it: that of MNIST differs measurably from the rest. A larger draw begins
+    with the smaller one.
+    """
+    return torch.randperm(len(dataset.images), generator=stream(0, "reference"))[:n]
 
 
 def summary(dataset: Dataset, with_classes: bool = False) -> dict:

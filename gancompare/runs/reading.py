@@ -33,6 +33,11 @@ class Study:
         tables = (getattr(self, field.name) for field in fields(self))
         return list(dict.fromkeys(name for table in tables if "dataset" in table for name in table["dataset"]))
 
+    @property
+    def landmarks(self) -> pd.DataFrame:
+        """Distances of corrupted real images, against which all others are read: see ``landmark_table``."""
+        return landmark_table(self.scores)
+
     def of(self, dataset: str) -> "Study":
         """The rows of one data set."""
         tables = (getattr(self, field.name) for field in fields(self))
@@ -90,15 +95,42 @@ def load_rows(runs: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def flatten_scores(content: dict[str, Any]) -> pd.DataFrame:
-    """The content of a ``metrics.json`` as a table: a row per checkpoint and extractor."""
+    """The content of a ``metrics.json`` as a table: a row per checkpoint and extractor.
+
+    ``admitted``: whether the extractor may rank on these data; if not, ``failing`` names the ladders of controls.
+    ``landmarks`` at ``floor_n`` images and ``monitor_landmarks`` hold dictionaries, see ``Study.landmarks``.
+    """
     rows = []
+    standing = {name: _standing(values) for name, values in content.get("extractors", {}).items()}
     for which, scores in content["checkpoints"].items():
         shared = {name: value for name, value in scores.items() if name != "extractors"}
         for extractor, values in scores["extractors"].items():
             primary = extractor == content["primary"]
-            about = {"checkpoint": which, "extractor": extractor, "primary": primary}
+            about = {"checkpoint": which, "extractor": extractor, "primary": primary} | standing.get(extractor, {})
             rows.append(about | values | (shared if primary else {c: shared[c] for c in CLOCKS}))
     return pd.DataFrame(rows)
+
+
+def _standing(values: dict[str, Any]) -> dict[str, Any]:
+    tested, marks = values["admission"], values["monitor_landmarks"]
+    return {"admitted": tested["admitted"], "failing": tested["failing"], "monitor_landmarks": marks}
+
+
+def landmark_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """The landmarks of ``scores`` (from ``load_scores``) in a long table: dataset, extractor, n, landmark, fd.
+
+    "real" is the floor. There is a row for each number of images that a distance is of: the final scores' and that of
+    the measurements in training. Empty where there are no landmarks.
+    """
+    columns = ["dataset", "extractor", "n", "landmark", "fd"]
+    rows = []
+    for row in scores.to_dict("records") if "landmarks" in scores else ():
+        if isinstance(row["landmarks"], dict):  # a diverged run has none
+            marks = [(row["floor_n"], row["landmarks"])]
+            if isinstance(row.get("monitor_landmarks"), dict):
+                marks.append(tuple(row["monitor_landmarks"].values()))
+            rows += [(row["dataset"], row["extractor"], int(n), name, fd) for n, by in marks for name, fd in by.items()]
+    return pd.DataFrame(rows, columns=columns).drop_duplicates(columns[:-1], ignore_index=True)
 
 
 def load_scores(study: pd.DataFrame) -> pd.DataFrame:

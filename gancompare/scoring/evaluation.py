@@ -9,12 +9,14 @@ from torch import Tensor
 
 from gancompare.base.files import atomic_path, write_atomically
 from gancompare.config import RunConfig
-from gancompare.data.datasets import Splits
+from gancompare.data.datasets import Splits, drawn
 from gancompare.runs import history, layout, reading, record, weights
+from gancompare.scoring.admission import IMAGES, admission
 from gancompare.scoring.feature_scores import score
 from gancompare.scoring.features.extractors import load_extractor
 from gancompare.scoring.image_scores import memorisation, neighbours, stacked_modes, variety
-from gancompare.scoring.reference import Reference, chosen_extractor, drawn, references
+from gancompare.scoring.landmarks import landmarks
+from gancompare.scoring.reference import Reference, chosen_extractor, references
 from gancompare.scoring.sampling import evaluation_samples
 
 
@@ -24,7 +26,8 @@ def score_run(config: RunConfig, directory: Path, data: Splits, device: str | to
     "last" are the weights that training ended with (the EMA if there is one), "best" those with the lowest FD during
     training. Raises RunError for a run without weights, FeatureError for an extractor that cannot be loaded.
     """
-    n, real = config.evaluation_images, references(config, data, device)
+    real = references(config, data, device)
+    n = min([config.evaluation_images, *(len(reference.features) for reference in real)])  # as many of both
     digits = load_extractor("classifier", data, device) if data.train.digits is not None else None
     checkpoints: dict[str, dict[str, Any]] = {}
     for which, row in checkpoint_rows(directory).items():
@@ -33,7 +36,8 @@ def score_run(config: RunConfig, directory: Path, data: Splits, device: str | to
             checkpoints[which] = checkpoints["last"]
             continue
         generator = weights.load_generator(directory, device, which)
-        scores, sheet = score_all(evaluation_samples(generator, config.seed, n), real, n, data=data)
+        fake = evaluation_samples(generator, config.seed, config.evaluation_images)
+        scores, sheet = score_all(fake, real, n, data=data)
         if digits:
             scores |= stacked_modes(evaluation_samples(generator, config.seed, config.mode_images), digits)
         checkpoints[which] = clocks | scores
@@ -41,13 +45,21 @@ def score_run(config: RunConfig, directory: Path, data: Splits, device: str | to
             with atomic_path(directory / layout.NEIGHBOURS) as temporary:
                 sheet.save(temporary, format="PNG")
     content = {"format": record.FORMAT, "primary": real[0].extractor.name, "checkpoints": checkpoints}
+    content["extractors"] = {reference.extractor.name: _standing(reference, config) for reference in real}
     _write_scores(directory, content)
     return content
 
 
+def _standing(reference: Reference, config: RunConfig) -> dict[str, Any]:
+    """Of an extractor: whether it is admitted for these data, and the landmarks of the distances in distances.csv."""
+    tested = admission(reference, min(IMAGES, config.evaluation_images))
+    marks = landmarks(reference, config.monitor_images)
+    return {"admission": tested.record(), "monitor_landmarks": {"n": marks.n, "landmarks": marks.distances}}
+
+
 def _write_scores(directory: Path, content: dict[str, Any]) -> None:
     table = reading.flatten_scores(content)
-    plain = table.drop(columns=[c for c in table if table[c].map(lambda v: isinstance(v, list)).any()])
+    plain = table.drop(columns=[c for c in table if table[c].map(lambda v: isinstance(v, list | dict)).any()])
     write_atomically(directory / layout.SCORE_TABLE, plain.to_csv(index=False).encode())
     record.write_json(directory / layout.SCORES, content)  # last: it says that the scores are all there
 

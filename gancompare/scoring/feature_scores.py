@@ -5,39 +5,41 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from gancompare.scoring.landmarks import landmarks
 from gancompare.scoring.metrics.checks import feature_pair, probability_matrix
 from gancompare.scoring.metrics.classes import class_report, inception_score
 from gancompare.scoring.metrics.estimates import Estimate
-from gancompare.scoring.metrics.frechet import frechet_distance, frechet_infinity, least_for_infinity, real_floor
+from gancompare.scoring.metrics.frechet import frechet_distance, frechet_infinity, least_for_infinity
 from gancompare.scoring.metrics.kernel import kid
 from gancompare.scoring.metrics.manifold import density_coverage, precision_recall
 from gancompare.scoring.reference import Reference
+
+RECALL_NEAR_ZERO = 0.05
 
 
 def score(fake: Tensor, references: list[Reference], n: int, *, seed: int = 0, classes=None) -> dict[str, Any]:
     """Scores of uint8 images by each of the ``references``; the first one is primary and supplies class predictions.
 
-    At most ``n`` images of either side are used, and the same number of both. ``classes``: names, if the primary
-    extractor is a classifier of these images. Raises ValueError below 6 images.
+    The first ``n`` images of either side are used, or all where there are fewer: for scores that are comparable, give
+    as many of both. ``classes``: names, if the primary extractor is a classifier of these images. Raises ValueError
+    below 6 images.
     """
     by_extractor = {}
     for rank, reference in enumerate(references):
         rng = np.random.default_rng(seed)  # shuffles, the same for every method
-        count = min(n, len(fake), len(reference.features))
-        raw, features = reference.see(fake[:count])
+        real, features = reference.features[:n], reference.see(fake[:n])
         net, probabilities = reference.extractor.module, {}
         if rank == 0 and net.head is not None:
-            probabilities["fake_probabilities"] = net.probabilities(raw)
+            probabilities["fake_probabilities"] = net.probabilities(features)
             if classes is not None:
-                probabilities["real_probabilities"] = net.probabilities(reference.raw[:count])
-        scores = score_features(reference.features[:count], features, **probabilities, rng=rng)
+                probabilities["real_probabilities"] = net.probabilities(real)
+        scores = score_features(real, features, **probabilities, rng=rng)
         if "class_histogram" in scores:
             labels = probabilities["real_probabilities"].argmax(dim=1)
             scores["real_histogram"] = labels.bincount(minlength=len(classes)).tolist()
             scores["classes"] = list(classes)
-        if reference.pca is not None and count > reference.raw.shape[1]:
-            scores["fd_all_features"] = frechet_distance(reference.raw[:count], raw)
-        by_extractor[reference.extractor.name] = scores | context(reference, features, count, rng=rng)
+        scores |= context(reference, features, n)
+        by_extractor[reference.extractor.name] = scores | judgement(scores)
     return {"extractors": by_extractor}
 
 
@@ -85,24 +87,42 @@ def _score_classes(real_probabilities, fake_probabilities, rng: np.random.Genera
     return scores
 
 
-def context(reference: Reference, features: Tensor, count: int, *, rng: np.random.Generator) -> dict[str, Any]:
-    """What a distance must be read beside: which extractor, what real images score, and how it depends on n.
+def context(reference: Reference, features: Tensor, n: int) -> dict[str, Any]:
+    """What a distance at ``n`` images must be read beside: which extractor, and what real images score.
 
-    ``variance`` is the total variance of the real features, half of what a generator scores on average that repeats one
-    real image: FD = ‖its features − mean‖² + variance. ``fd_by_n``: [n, FD, real-vs-real FD].
+    ``landmarks``: FD of real images, whole ("real", the ``floor``) and corrupted, at ``floor_n`` images. ``variance``
+    is the total variance of the real features, half of what a generator scores on average that repeats one real image:
+    FD = ‖its features − mean‖² + variance. ``fd_by_n``: [n, FD, real-vs-real FD]. ``full_rank``: whether there are more
+    images than features; if not, FD is mostly bias, and KID is to be read in its place.
     """
-    half = min(count, len(reference.features) // 2)
+    real = reference.features[:n]
+    marks = landmarks(reference, n)
+    half = min(len(features), marks.n)
     by_n = []
-    for n in sorted({half // parts for parts in (8, 4, 2, 1)} - {0, 1}):
-        distance = frechet_distance(reference.features[:n], features[:n])
-        by_n.append([n, distance, real_floor(reference.features, n, rng)])
+    for size in sorted({half // parts for parts in (8, 4, 2, 1)} - {0, 1}):
+        by_n.append([size, reference.fd(features[:size]), reference.floor(size)])
     return {
         "label": reference.extractor.label,
         "fingerprint": reference.extractor.fingerprint,
         "accuracy": reference.extractor.accuracy,
-        "num_features": reference.features.shape[1],
-        "floor": by_n[-1][2] if by_n else None,
-        "floor_n": half,
-        "variance": reference.features[:count].double().var(dim=0).sum().item(),
+        "num_features": real.shape[1],
+        "full_rank": min(len(real), len(features)) > real.shape[1],
+        "floor": marks.distances["real"],
+        "floor_n": marks.n,
+        "landmarks": marks.distances,
+        "real_precision": marks.precision,
+        "variance": real.double().var(dim=0).sum().item(),
         "fd_by_n": by_n,
+    }
+
+
+def judgement(scores: dict[str, Any]) -> dict[str, bool]:
+    """What the landmarks say of the scores of one extractor.
+
+    ``beyond_landmark``: real images with their patches shuffled are nearer, so the distance ranks nothing.
+    ``precision_flagged``: a precision that real images do not reach, of images that cover next to none of them.
+    """
+    return {
+        "beyond_landmark": scores["fd"] >= scores["landmarks"]["patch_shuffled"],
+        "precision_flagged": scores["precision"] > scores["real_precision"] and scores["recall"] < RECALL_NEAR_ZERO,
     }

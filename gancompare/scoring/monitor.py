@@ -98,16 +98,19 @@ def measure(monitor: Monitor, nets: Any) -> Measured:
 
 
 def _distances(monitor: Monitor, nets: Any) -> list[dict[str, Any]]:
-    """A row per weights ("ema", "raw") and extractor: n, fd, kid, and the floor that real images reach."""
+    """A row per weights ("ema", "raw") and extractor: n, fd, kid (of the EMA alone), and the floor of real images."""
     rows: list[dict[str, Any]] = []
     for weights, net in (("ema", nets.average), ("raw", nets.generator)) if monitor.references else ():
         if weights == "raw" and net is nets.average:  # without an EMA both are one
-            rows += [row | {"weights": "raw"} for row in rows]
+            rows += [row | {"weights": "raw", "kid": None} for row in rows]
             continue
         images = evaluation_samples(net, monitor.seed, monitor.count)
         for reference, floor in zip(monitor.references, monitor.floors, strict=True):
-            about = {"weights": weights, "extractor": reference.extractor.name, "n": monitor.count}
-            rows.append(about | reference.distances(images) | {"floor": floor})
+            features = reference.see(images)
+            row = {"weights": weights, "extractor": reference.extractor.name, "n": monitor.count}
+            row["fd"] = reference.fd(features)
+            row["kid"] = reference.kid(features) if weights == "ema" else None
+            rows.append(row | {"floor": floor})
     return rows
 
 

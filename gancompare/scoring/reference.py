@@ -1,64 +1,59 @@
 """Real images as one extractor sees them, ready to be compared with generated ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from gancompare.base.streams import stream
 from gancompare.config import RunConfig
-from gancompare.data.datasets import Dataset, Splits
+from gancompare.data.datasets import Dataset, Splits, drawn
+from gancompare.recipes import SECOND_OPINIONS
 from gancompare.scoring.features.extraction import extract, real_features
 from gancompare.scoring.features.extractors import Extractor, default_extractor, load_extractor
-from gancompare.scoring.features.pca import PCA, fit_pca
-from gancompare.scoring.metrics.frechet import frechet_distance
+from gancompare.scoring.metrics.frechet import Gaussian, fit_gaussian, frechet_distance_of_gaussians
 from gancompare.scoring.metrics.kernel import kid
-
-MAX_FEATURES = 128  # wider features are projected: FD's bias grows with their number, and covariances need images
-SECOND_OPINIONS = ("random-init", "pixel-pca")  # a ranking needs one of them to agree, and none to contradict
-PROJECTED = 64  # dimensions of that projection, fitted on real images
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The features of real images, and what it takes to compute the same features of other images."""
+    """The features of real images, and what it takes to compute the same features of other images.
+
+    All features are used: on a projection of EfficientNet's onto a few components, garbage passes for faces. With as
+    many features as images or more, a covariance is singular and FD mostly bias; KID is unbiased at any number.
+    """
 
     extractor: Extractor
-    pca: PCA | None  # if the extractor has more than MAX_FEATURES features
-    raw: Tensor  # (N, num_features) of real images
-    features: Tensor  # (N, d), projected
+    dataset: Dataset  # whose images these are
+    features: Tensor  # (N, d), of the images ``drawn(dataset, N)``
+    _gaussians: dict[int, Gaussian] = field(default_factory=dict, repr=False, compare=False)
 
-    def see(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 images → the extractor's features, and the same features projected."""
-        raw = extract(self.extractor, images)
-        return raw, self.project(raw)
+    def see(self, images: Tensor) -> Tensor:
+        """uint8 images → their features."""
+        return extract(self.extractor, images)
 
-    def project(self, raw: Tensor) -> Tensor:
-        return raw if self.pca is None else self.pca.apply(raw)
+    def fd(self, features: Tensor, n: int | None = None) -> float:
+        """Fréchet distance of ``features`` from the first ``n`` real ones, by default from as many."""
+        n = len(features) if n is None else n
+        if n not in self._gaussians:  # a run is measured against the same ones over and over
+            self._gaussians[n] = fit_gaussian(self.features[:n])
+        return frechet_distance_of_gaussians(self._gaussians[n], fit_gaussian(features))
 
-    def distances(self, fake: Tensor) -> dict[str, float]:
-        """``fd`` and ``kid`` of uint8 images from as many real ones: what a run measures while it trains."""
-        _, features = self.see(fake)
-        real = self.features[: len(fake)]
-        return {"fd": frechet_distance(real, features), "kid": kid(real, features).value}
+    def kid(self, features: Tensor) -> float:
+        return kid(self.features[: len(features)], features).value
+
+    def part(self, n: int) -> int:
+        """The size of two disjoint sets of real images: ``n``, or half of all if there are fewer."""
+        return min(n, len(self.features) // 2)
 
     def floor(self, n: int) -> float:
-        """FD between two disjoint sets of ``n`` real images, or of half of all if there are fewer."""
-        n = min(n, len(self.features) // 2)
-        return frechet_distance(self.features[:n], self.features[n : 2 * n])
-
-
-def drawn(dataset: Dataset, n: int) -> Tensor:
-    """The indices of a fixed random draw of ``n`` images, or of all if there are fewer: files come in an order of their
-    own, and the head of MNIST's is no fair sample of it. A larger draw begins with the smaller one."""
-    return torch.randperm(len(dataset.images), generator=stream(0, "reference"))[:n]
+        """FD between two disjoint sets of ``part(n)`` real images."""
+        n = self.part(n)
+        return self.fd(self.features[n : 2 * n])
 
 
 def see_real(extractor: Extractor, dataset: Dataset, n: int) -> Reference:
     """``n`` images of ``dataset`` (``drawn``), or all if it has fewer, through ``extractor``; features are cached."""
-    raw = real_features(extractor, dataset, drawn(dataset, n))
-    pca = fit_pca(raw, PROJECTED) if raw.shape[1] > MAX_FEATURES else None
-    return Reference(extractor, pca, raw, raw if pca is None else pca.apply(raw))
+    return Reference(extractor, dataset, real_features(extractor, dataset, drawn(dataset, n)))
 
 
 def chosen_extractor(config: RunConfig) -> str | None:
@@ -72,5 +67,6 @@ def references(config: RunConfig, data: Splits, device: str | torch.device) -> l
     second opinions. Empty if the run is not to be scored. Raises FeatureError for an extractor that cannot be loaded.
     """
     primary = chosen_extractor(config)
-    names = [] if primary is None else [primary, *(name for name in SECOND_OPINIONS if name != primary)]
+    others = SECOND_OPINIONS[config.channels]
+    names = [] if primary is None else [primary, *(name for name in others if name != primary)]
     return [see_real(load_extractor(name, data, device), data.train, 2 * config.evaluation_images) for name in names]

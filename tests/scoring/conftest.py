@@ -14,6 +14,12 @@ def rng():
     return np.random.default_rng(0)
 
 
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANCOMPARE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
 @pytest.fixture(scope="session")
 def normal():
     """A function (seed, n, d, shift, scale) → normal features (n, d)."""

@@ -1,15 +1,19 @@
 """The command ``evaluate``: a run, or any images, against any others."""
 
 import json
+import re
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from gancompare.__main__ import main
-from gancompare.data.datasets import load_splits
+from gancompare.data.datasets import load_dataset, load_splits
 from gancompare.data.errors import DataError
 from gancompare.runs import record
 from gancompare.scoring.compare import compare
+from gancompare.scoring.features.extractors import load_extractor
+from gancompare.scoring.metrics.frechet import frechet_distance
 
 
 def evaluate(*arguments):
@@ -22,7 +26,7 @@ def test_evaluate_scores_a_run_like_the_run_itself(scored, many_images, tmp_path
     assert evaluate(f"--real={many_images}", f"--fake={directory}", "--num-images=64", f"--json={out}") == 0
     scores = json.loads(out.read_text())["extractors"]["random-init"]
     itself = record.read_json(directory / "metrics.json")["checkpoints"]["last"]["extractors"]["random-init"]
-    assert scores == itself
+    assert scores == itself  # against the training part, as the run was
     assert "FD-random-init" in capsys.readouterr().out
 
 
@@ -38,6 +42,52 @@ def test_evaluate_scores_any_images_and_catches_copies(many_images, tmp_path, ca
         assert scores["copy_flagged"] == (name == "copies")
         assert ("some images are copies" in capsys.readouterr().out) == (name == "copies")
     assert scores["extractors"]["random-init"]["n_fake"] == 120
+
+
+@pytest.fixture(scope="module")
+def few(many_images, tmp_path_factory):
+    """The first 40 of the discs, in a folder of their own."""
+    folder = tmp_path_factory.mktemp("few")
+    for path in sorted(many_images.iterdir())[:40]:
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def test_a_folder_is_at_no_distance_from_itself(many_images, few, capsys):
+    for folder, arguments in [(few, []), (many_images, ["--num-images=50"])]:
+        assert evaluate(f"--real={folder}", f"--fake={folder}", *arguments) == 0
+        out = capsys.readouterr().out
+        assert "WARNING: all of the first are among the second" in out
+        assert float(re.search(r"FD-random-init +(\S+)", out)[1]) == pytest.approx(0, abs=1e-9)
+
+
+def test_two_folders_are_compared_whole(many_images, few):
+    size = {"extractor": "random-init", "image_size": 28, "channels": 1}
+    result = compare(many_images, few, **size)
+    scores = result["extractors"]["random-init"]
+    assert (scores["n_real"], scores["n_fake"]) == (1200, 40)
+    assert result["identical"] == 1
+    assert not scores["full_rank"]  # 40 images, 128 features
+    pixels = [load_dataset(folder, 28, 1, split="all").images for folder in (many_images, few)]
+    body = load_extractor("random-init", load_splits(many_images, 28, 1)).module
+    assert scores["fd"] == pytest.approx(frechet_distance(*map(body, pixels)), rel=1e-3)
+    assert compare(few, many_images, **size)["identical"] == pytest.approx(40 / 1200)
+
+
+def test_a_subset_is_a_random_draw_and_not_the_first_by_name(tmp_path):
+    """Names are in the order of brightness, so that the first 100 are dark and a fair draw is not."""
+    rng = np.random.default_rng(0)
+    for level in range(200):
+        pixels = (level + rng.integers(0, 40, (28, 28))).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{level:03d}.png")
+    size = {"extractor": "pixel-pca", "image_size": 28, "channels": 1}
+    (drawn,) = compare(tmp_path, tmp_path, n=100, **size)["extractors"].values()
+    images = load_dataset(tmp_path, 28, 1, split="all").images
+    body = load_extractor("pixel-pca", load_splits(tmp_path, 28, 1)).module
+    dark, whole = body(images[:100]).double().var(dim=0).sum(), body(images).double().var(dim=0).sum()
+    assert drawn["fd"] == pytest.approx(0, abs=1e-9)
+    assert drawn["variance"] == pytest.approx(whole.item(), rel=0.2)
+    assert dark < 0.4 * whole
 
 
 def test_evaluate_says_what_is_wrong(scored, image_folder, tmp_path, capsys):

@@ -16,8 +16,11 @@ from gancompare.config import RunConfig
 from gancompare.data.datasets import Dataset, Splits, load_splits
 from gancompare.runs import layout, reading, record, weights
 from gancompare.scoring import evaluation
+from gancompare.scoring.admission import admission
 from gancompare.scoring.features.extractors import load_extractor
+from gancompare.scoring.landmarks import landmarks
 from gancompare.scoring.metrics.frechet import frechet_distance
+from gancompare.scoring.reference import see_real
 from gancompare.scoring.sampling import evaluation_samples
 
 
@@ -52,11 +55,44 @@ def test_scores_are_those_of_the_saved_weights(scored):
     fake = ((generator(z) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     data = load_splits(config.dataset, 28, 1)
     extractor = load_extractor("random-init", data)
-    expected = frechet_distance(extractor.module(data.train.images[:64]), extractor.module(fake))
+    real = data.train.images[torch.randperm(len(data.train.images), generator=stream(0, "reference"))[:64]]
+    expected = frechet_distance(extractor.module(real), extractor.module(fake))
     fd = record.read_json(directory / "metrics.json")["checkpoints"]["last"]["extractors"]["random-init"]["fd"]
     assert fd == pytest.approx(expected, rel=0.01)  # a pixel may be rounded to the other side
     # the last row of the history measured the same images with the same weights
     assert pd.read_csv(directory / "history.csv")["fd"].iloc[-1] == pytest.approx(fd, rel=1e-6)
+
+
+def test_scores_stand_beside_what_corrupted_real_images_score(scored):
+    directory, config = scored
+    content = record.read_json(directory / "metrics.json")
+    data = load_splits(config.dataset, 28, 1)
+    for name, scores in content["checkpoints"]["last"]["extractors"].items():
+        reference = see_real(load_extractor(name, data), data.train, 128)
+        expected = landmarks(reference, 64)
+        assert scores["landmarks"] == expected.distances
+        assert scores["floor"] == scores["landmarks"]["real"]
+        assert scores["real_precision"] == expected.precision
+        assert scores["beyond_landmark"] == (scores["fd"] >= scores["landmarks"]["patch_shuffled"])
+        standing = content["extractors"][name]
+        assert standing["admission"] == admission(reference, 64).record()
+        assert standing["monitor_landmarks"] == {"n": 64, "landmarks": expected.distances}
+    assert content["checkpoints"]["last"]["extractors"]["random-init"]["beyond_landmark"] is True  # four steps
+
+
+def test_landmarks_are_a_table_of_the_study(scored, tmp_path):
+    directory, config = scored
+    study = reading.read_study(*in_study(directory, config, tmp_path))
+    content = record.read_json(directory / "metrics.json")
+    table = study.landmarks
+    assert list(table.columns) == ["dataset", "extractor", "n", "landmark", "fd"]
+    assert len(table) == 2 * 6  # two extractors; both numbers of images are 64
+    by = table.set_index(["extractor", "landmark"])["fd"]
+    for name, scores in content["checkpoints"]["last"]["extractors"].items():
+        assert {landmark: by[name, landmark] for landmark in scores["landmarks"]} == scores["landmarks"]
+    assert set(study.scores["admitted"]) <= {True, False}
+    assert "landmarks" not in pd.read_csv(directory / "evaluation.csv")  # which holds plain values
+    assert reading.landmark_table(pd.DataFrame()).empty
 
 
 def test_a_run_that_is_not_to_be_scored_is_not(many_images, tmp_path):
@@ -86,7 +122,7 @@ def test_load_scores_is_long_and_keeps_diverged_runs(scored, tmp_path):
         where.mkdir()
         if status == "complete":
             (where / "metrics.json").write_text(content)
-        rows.append({"dataset": "discs", "method": "gan", "seed": seed, "status": status, "directory": where})
+        rows.append({"dataset": "discs", "arm": "gan", "seed": seed, "status": status, "directory": where})
     scores = reading.load_scores(pd.DataFrame(rows))
     assert len(scores) == 4 + 2
     lost = scores[scores["status"] == "diverged"]
@@ -97,7 +133,7 @@ def test_load_scores_is_long_and_keeps_diverged_runs(scored, tmp_path):
 
 
 def test_a_study_without_scores_has_an_empty_table(tmp_path):
-    table = pd.DataFrame([{"dataset": "d", "method": "gan", "seed": 0, "status": "complete", "directory": tmp_path}])
+    table = pd.DataFrame([{"dataset": "d", "arm": "gan", "seed": 0, "status": "complete", "directory": tmp_path}])
     assert reading.load_scores(table).empty
 
 
@@ -127,14 +163,14 @@ def test_a_run_on_stacked_digits_is_scored_by_modes(tmp_path, stacked_digits):
     assert last["mode_images"] == 300
     assert last["modes"] == len(counts)
     assert last["kl_uniform"] == pytest.approx(sum(n / 300 * math.log(1000 * n / 300) for n in counts.values()))
-    table = reading.load_scores(reading.load_runs(*in_study(tmp_path, config)))
+    table = reading.load_scores(reading.load_runs(*in_study(tmp_path, config, tmp_path)))
     primary = table[table["primary"] & (table["checkpoint"] == "last")].iloc[0]
     assert (primary["modes"], primary["kl_uniform"]) == (last["modes"], last["kl_uniform"])
 
 
-def in_study(directory, config):
+def in_study(directory, config, where):
     """(results, study) of a copy of the run where a study would have it."""
-    target = layout.run_directory(directory / "results", "s", config)
+    target = layout.run_directory(where / "results", "s", config)
     target.parent.mkdir(parents=True)
     shutil.copytree(directory, target, ignore=shutil.ignore_patterns("results"))
-    return directory / "results", "s"
+    return where / "results", "s"

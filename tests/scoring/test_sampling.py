@@ -7,7 +7,7 @@ from torch import nn
 
 from gancompare.base.streams import fixed_latents, stream
 from gancompare.models import Generator, initialize
-from gancompare.runs import weights
+from gancompare.runs import layout, weights
 from gancompare.scoring.sampling import STATISTICS_LATENTS, evaluation_samples, settle_batch_norm
 
 
@@ -84,3 +84,24 @@ def test_a_net_without_batch_norm_is_left_alone():
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     settle_batch_norm(net, seed=0)
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+
+
+def test_the_weights_on_disk_hold_settled_statistics(scored):
+    """Whoever loads them, an explorer or an export, has those of the averaged weights and not of the generator."""
+    directory, config = scored
+    assert config.ema_decay
+    trained = torch.load(directory / layout.CHECKPOINT, weights_only=True)["generator"]
+    for which in ("last", "best"):
+        loaded = weights.load_generator(directory, which=which)
+        assert not loaded.training
+        settled, seen = copy.deepcopy(loaded).double().train(), []
+        norms_of(settled)[0].register_forward_pre_hook(lambda _, given, seen=seen: seen.append(given[0]))
+        settled(fixed_latents(config.seed, "statistics", STATISTICS_LATENTS, loaded.latent_dim).double())
+        mean = norms_of(loaded)[0].running_mean
+        torch.testing.assert_close(mean.double(), seen[0].mean((0, 2, 3)), rtol=1e-3, atol=1e-6)
+        again = copy.deepcopy(loaded)
+        settle_batch_norm(again, config.seed)
+        for (name, kept), expected in zip(loaded.named_buffers(), again.buffers(), strict=True):
+            torch.testing.assert_close(kept, expected)
+            if name.endswith(("running_mean", "running_var")):
+                assert not torch.allclose(kept, trained[name], rtol=1e-3, atol=1e-6)

@@ -12,7 +12,7 @@ from gancompare.data.datasets import Splits
 from gancompare.recipes import DATASETS, EXTRACTORS
 from gancompare.scoring.features.classifier import small_cnn, stacked, trained_classifier
 from gancompare.scoring.features.network import VERSION, FeatureError, FeatureNet, Resize
-from gancompare.scoring.features.pca import pixel_pca
+from gancompare.scoring.features.pca import early_pca, pixel_pca
 from gancompare.scoring.features.pretrained import efficientnet_lite0, inception
 
 
@@ -31,9 +31,9 @@ class Extractor:
 def load_extractor(name: str, data: Splits, device: str | torch.device = "cpu", *, seed: int = 0) -> Extractor:
     """The extractor ``name`` on ``device``, for images of the size of ``data``.
 
-    ``classifier`` and ``pixel-pca`` are fitted to the training images of ``data`` and cached; ``seed`` chooses among
-    classifiers, and among ``random-init`` networks. Raises FeatureError for an unknown name, missing weights and
-    unlabelled data.
+    ``classifier``, ``efficientnet-early`` and ``pixel-pca`` are fitted to the training images of ``data`` and cached;
+    ``seed`` chooses among classifiers, and among ``random-init`` networks. Raises FeatureError for an unknown name,
+    missing weights and unlabelled data.
     """
     if name not in EXTRACTORS:
         near = difflib.get_close_matches(str(name), EXTRACTORS, n=1)
@@ -60,6 +60,8 @@ def _load_network(name: str, data: Splits, *, device, seed: int) -> tuple[Featur
         case "random-init":
             body, _ = small_cnn(image_size, channels, classes=1, seed=seed)
             return FeatureNet(body, None, num_features=128, channels=channels, prepare=Resize(image_size)), None
+        case "efficientnet-early":
+            return early_pca(data.train), None
         case "pixel-pca":
             return pixel_pca(data.train), None
 

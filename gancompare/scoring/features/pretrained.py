@@ -84,6 +84,19 @@ def efficientnet_lite0() -> tuple[nn.Module, nn.Module]:
     return body, head
 
 
+_EARLY_CHILDREN = 4 + 4  # of the body: the stem, which is four modules, and a quarter of the 16 blocks
+
+
+def efficientnet_early() -> nn.Module:
+    """The first quarter of EfficientNet-Lite0, and where its features are: images (N, 3, H, W) → (N, 40 · 4 · 4).
+
+    The features have a stride of 8 and are averaged over a grid of 4×4. They see what the pooled features of the last
+    layer do not: whether the parts of a face are where they belong. Raises FeatureError as ``efficientnet_lite0``.
+    """
+    body, _ = efficientnet_lite0()
+    return nn.Sequential(*list(body)[:_EARLY_CHILDREN], nn.AdaptiveAvgPool2d(4), nn.Flatten())
+
+
 def inception() -> tuple[nn.Module, nn.Module]:
     """(body, head) of FID's Inception: uint8 (N, 3, H, W) → 2,048 pooled features → 1,008 logits.
 

@@ -1,6 +1,7 @@
 """Fréchet distance between two sets of features: at N images, at infinitely many, and between real images alone."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,26 +17,51 @@ def frechet_distance(real, fake) -> float:
     """Fréchet distance of Gaussians fitted to two feature sets (N, d) and (M, d): 0 (equal) to ∞; symmetric.
 
     Heusel et al. 2017, eq. 6. It is called FID only with Inception features. It is biased upwards by about 1/N: compare
-    at equal N only, with N well above d, and beside ``real_floor``. Raises ValueError below 2 rows or for unequal d or
-    NaN.
+    at equal N only, with N well above d, and beside what real images score against other real ones. Raises ValueError
+    below 2 rows or for unequal d or NaN.
     """
     real, fake = feature_pair(real, fake)
-    return frechet_distance_of_statistics(*mean_and_covariance(real), *mean_and_covariance(fake))
+    return frechet_distance_of_gaussians(fit_gaussian(real), fit_gaussian(fake))
 
 
-def mean_and_covariance(features) -> tuple[Tensor, Tensor]:
-    """Mean (d,) and covariance (d, d; over N − 1) of features (N, d). Raises ValueError below 2 rows or for NaN."""
+class Gaussian(NamedTuple):
+    """A normal distribution; with the root at hand, many others can be compared with it cheaply."""
+
+    mean: Tensor  # (d,)
+    root: Tensor  # (d, d), root @ root.T is the covariance
+    variance: float  # the trace of the covariance
+
+
+def fit_gaussian(features) -> Gaussian:
+    """The Gaussian with the mean and covariance (over N − 1) of features (N, d).
+
+    Raises ValueError below 2 rows or for NaN.
+    """
     features = feature_matrix("features", features)
     mean = features.mean(0)
     centred = features - mean
-    return mean, centred.T @ centred / (len(features) - 1)
+    return _gaussian(mean, centred.T @ centred / (len(features) - 1))
+
+
+def _gaussian(mean: Tensor, covariance: Tensor) -> Gaussian:
+    values, vectors = torch.linalg.eigh(covariance)
+    return Gaussian(mean, vectors * values.clamp(min=0).sqrt(), covariance.trace().item())
+
+
+def frechet_distance_of_gaussians(first: Gaussian, second: Gaussian) -> float:
+    """‖m1 − m2‖² + Tr(S1 + S2 − 2 (S1 S2)^½), where covariances may be singular.
+
+    Tr (S1 S2)^½ is computed as the sum of singular values of S1^½ S2^½. That equals summing (eigenvalues of S1 S2)^½,
+    but is real and symmetric by construction, and exact to 1e-15 where S1 S2 is singular and the eigenvalues give 1e-7.
+    """
+    shared = torch.linalg.svdvals(first.root.T @ second.root).sum().item()
+    distance = (first.mean - second.mean).square().sum().item() + first.variance + second.variance - 2 * shared
+    return max(0.0, distance)  # rounding may leave −1e-15
 
 
 def frechet_distance_of_statistics(mean_1, covariance_1, mean_2, covariance_2) -> float:
     """``frechet_distance`` from means (d,) and covariances (d, d), which may be singular.
 
-    Tr (S1 S2)^½ is computed as the sum of singular values of S1^½ S2^½. That equals summing (eigenvalues of S1 S2)^½,
-    but is real and symmetric by construction, and exact to 1e-15 where S1 S2 is singular and the eigenvalues give 1e-7.
     Raises ValueError for NaN or other shapes.
     """
     means = [feature_matrix("means", as_tensor(mean)[None], 1)[0] for mean in (mean_1, mean_2)]
@@ -44,13 +70,7 @@ def frechet_distance_of_statistics(mean_1, covariance_1, mean_2, covariance_2) -
     if len(means[1]) != d or any(covariance.shape != (d, d) for covariance in covariances):
         shapes = [tuple(x.shape) for x in (*means, *covariances)]
         raise ValueError(f"means and covariances have shapes {shapes}, not (d,) and (d, d): use one extractor for both")
-    roots = []
-    for covariance in covariances:
-        values, vectors = torch.linalg.eigh(covariance)
-        roots.append(vectors * values.clamp(min=0).sqrt())
-    shared = torch.linalg.svdvals(roots[0].T @ roots[1]).sum()
-    distance = (means[0] - means[1]).square().sum() + covariances[0].trace() + covariances[1].trace() - 2 * shared
-    return max(0.0, distance.item())  # rounding may leave −1e-15
+    return frechet_distance_of_gaussians(*map(_gaussian, means, covariances))
 
 
 def least_for_infinity(num_features: int) -> int:
@@ -84,12 +104,3 @@ def _intercept(real: Tensor, fake: Tensor) -> float:
         for parts, n in zip(INFINITY_PARTS, sizes, strict=True)
     ]
     return float(np.polyfit(1 / np.array(sizes), distances, deg=1)[1])
-
-
-def real_floor(real, n: int, rng: np.random.Generator) -> float:
-    """Fréchet distance between two disjoint random sets of n real images (N, d): what a perfect generator would score.
-
-    Raises ValueError below 2n images.
-    """
-    real = shuffled(feature_matrix("real features", real, least=2 * n), rng)
-    return frechet_distance(real[:n], real[n : 2 * n])

@@ -44,12 +44,6 @@ def unlabelled(noise):
     return splits
 
 
-@pytest.fixture
-def empty_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("GANCOMPARE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
 @pytest.fixture(scope="session")
 def classifier(labelled):
     return load_extractor("classifier", labelled)

@@ -15,23 +15,27 @@ def test_counts_it_does_not_take(classifier, wrong, noise):
         extract(classifier, noise(2), **wrong)
 
 
+def first(n):
+    return torch.arange(n)
+
+
 def test_real_features_are_computed_once_per_data_extractor_and_n(classifier, labelled, empty_cache):
     data = labelled.train
-    first = real_features(classifier, data, 20)
-    assert torch.equal(first, extract(classifier, data.images[:20]))
+    features = real_features(classifier, data, first(20))
+    assert torch.equal(features, extract(classifier, data.images[:20]))
     (path,) = empty_cache.glob("features-*.pt")
     written = path.stat().st_mtime_ns
-    assert torch.equal(real_features(classifier, data, 20), first)
+    assert torch.equal(real_features(classifier, data, first(20)), features)
     assert path.stat().st_mtime_ns == written
     # features of other images under the same fingerprint would show that they were computed again
     others = replace(data, images=data.images.flip(0))
-    assert torch.equal(real_features(classifier, others, 20), first)
-    assert len(real_features(classifier, data, 21)) == 21
-    real_features(replace(classifier, fingerprint="0" * 16), data, 20)
-    real_features(classifier, replace(data, fingerprint="0" * 16), 20)
+    assert torch.equal(real_features(classifier, others, first(20)), features)
+    assert len(real_features(classifier, data, first(21))) == 21
+    real_features(replace(classifier, fingerprint="0" * 16), data, first(20))
+    real_features(classifier, replace(data, fingerprint="0" * 16), first(20))
     assert len(list(empty_cache.glob("features-*.pt"))) == 4
     with pytest.raises(FeatureError, match="choose n from 1"):
-        real_features(classifier, data, len(data.images) + 1)
+        real_features(classifier, data, first(0))
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "another number", "pickle"])
@@ -39,7 +43,7 @@ def test_damaged_features_are_computed_again(
     classifier, labelled, empty_cache, tmp_path, capsys, unpickled_makes, damage
 ):
     data = labelled.train
-    first = real_features(classifier, data, 20)
+    features = real_features(classifier, data, first(20))
     (path,) = empty_cache.glob("features-*.pt")
     whole = path.read_bytes()
     if damage == "another number":
@@ -49,10 +53,10 @@ def test_damaged_features_are_computed_again(
     else:
         made = unpickled_makes(tmp_path / "made")
         path.write_bytes({"empty": b"", "cut": whole[: len(whole) // 2], "pickle": made}[damage])
-    assert torch.equal(real_features(classifier, data, 20), first)
+    assert torch.equal(real_features(classifier, data, first(20)), features)
     assert "damaged" in capsys.readouterr().err
     assert not (tmp_path / "made").exists()
-    assert torch.equal(torch.load(path, weights_only=True)["tensors"]["features"], first)  # and mended
+    assert torch.equal(torch.load(path, weights_only=True)["tensors"]["features"], features)  # and mended
     assert not list(empty_cache.glob("*.tmp"))
 
 
@@ -63,5 +67,5 @@ def test_a_cache_that_cannot_be_written_costs_a_warning(classifier, labelled, em
         raise OSError("No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    assert real_features(classifier, data, 10).shape == (10, 128)
+    assert real_features(classifier, data, first(10)).shape == (10, 128)
     assert "could not be cached" in capsys.readouterr().err

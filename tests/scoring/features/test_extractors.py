@@ -17,7 +17,9 @@ from gancompare.scoring.features.network import FeatureError, FeatureNet, Resize
 ROUNDING = dict(rtol=1e-4, atol=1e-4)
 
 
-@pytest.fixture(scope="module", params=["classifier", "random-init", "pixel-pca", "efficientnet-lite0"])
+@pytest.fixture(
+    scope="module", params=["classifier", "random-init", "pixel-pca", "efficientnet-lite0", "efficientnet-early"]
+)
 def extractor(request, labelled):
     if request.param == "efficientnet-lite0":
         return request.getfixturevalue("efficientnet")

@@ -15,7 +15,6 @@ from gancompare.scoring.metrics.frechet import (
     frechet_distance,
     frechet_distance_of_statistics,
     frechet_infinity,
-    real_floor,
 )
 
 FEATURES = 8
@@ -117,14 +116,3 @@ def test_frechet_infinity_repeats_with_its_generator(normal):
     real, fake = normal(0, 100), normal(1, 90)
     first, again, other = (frechet_infinity(real, fake, np.random.default_rng(seed)) for seed in (0, 0, 1))
     assert first == again != other
-
-
-def test_real_floor_is_the_bias_at_equal_n(rng, normal):
-    real = normal(0, 2000)
-    assert real_floor(real, 1000, rng) < real_floor(real, 100, rng)
-    # for equal standard Gaussians, to first order in 1/n: 2d/n from the means, |S1 − S2|²/4 from the covariances
-    expected = (2 * FEATURES + FEATURES * (FEATURES + 1) / 2) / 100
-    floors = [real_floor(real, 100, rng) for _ in range(50)]
-    assert np.mean(floors) == pytest.approx(expected, rel=0.15)
-    with pytest.raises(ValueError, match="2000 rows, but at least 2002"):
-        real_floor(real, 1001, rng)
