@@ -27,7 +27,7 @@ def pairs_at_clocks(study: Study, level: float = 0.95) -> pd.DataFrame:
             row = {"dataset": dataset, "a": a, "b": b, "clock": clock, "ratio": finding.estimate}
             row |= {key: getattr(finding, key) for key in ("low", "high", "n", "word", "needed", "note")}
             rows.append(row | {"extractors": ", ".join(f"{key}: {word}" for key, word in finding.words.items())})
-    return pd.DataFrame(rows, columns=PAIRS)
+    return pd.DataFrame(rows, columns=PAIRS).astype({"needed": "Int64"})
 
 
 def nearer(evidence: Evidence, ours: str, theirs: str, clock: str, *, level: float = 0.95) -> Finding:

@@ -61,7 +61,7 @@ def main_effects(study: Study, level: float = 0.95) -> pd.DataFrame:
                 rows.append(row | _numbers(finding))
             finding = pooled(evidence, factor, clock, level=level)
             rows.append(head | {"with_it": "", "without_it": "", "pooled": True} | _numbers(finding))
-    return pd.DataFrame(rows, columns=EFFECTS)
+    return pd.DataFrame(rows, columns=EFFECTS).astype({"needed": "Int64"})
 
 
 def pooled(evidence: Evidence, factor: Factor, clock: str, *, level: float = 0.95) -> Finding:

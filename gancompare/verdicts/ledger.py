@@ -39,7 +39,7 @@ def ledger(study: Study | None, sweep: pd.DataFrame | None = None, *, level: flo
         for claim in CLAIMS:
             if study or claim.sweep:
                 rows.append(row_of(claim, dataset, evidence, level=level))
-    table = pd.DataFrame(rows, columns=LEDGER)
+    table = pd.DataFrame(rows, columns=LEDGER).astype({"needed": "Int64"})
     tested = table["p"].notna()
     table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].astype(float))
     return table

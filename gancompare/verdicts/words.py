@@ -119,20 +119,15 @@ def judge(
 def seeds_needed(estimate: float, spread: float, scale: Scale = FD, *, n: int = 2, level: float = 0.95) -> int | None:
     """The smallest number of seeds above ``n`` at which Student's interval decides with probability POWER, if the true
     effect and the standard deviation between seeds are those observed. None above MOST_SEEDS.
-
-    Closed form: the t statistic is noncentral t. The interval decides if it excludes the threshold, or if it lies
-    within the margin (both one-sided tests reject; Bonferroni's bound of the two).
     """
     if not (math.isfinite(estimate) and math.isfinite(spread)):
         return None
 
     def decides(seeds: int) -> bool:
-        error = max(spread, 1e-12) / math.sqrt(seeds)
-        beyond = _power(abs(estimate - scale.threshold) / error, seeds, level)
-        sides = [_power((scale.margin + sign * estimate) / error, seeds, level) for sign in (1, -1)]
-        return max(beyond, sum(sides) - 1) >= POWER
+        return _chance_to_decide(estimate, max(spread, 1e-12), scale, seeds=seeds, level=level) >= POWER
 
-    few, many = max(n, MIN_SEEDS - 1), max(n, MIN_SEEDS - 1) + 1
+    few = max(n, MIN_SEEDS - 1)
+    many = few + 1
     while not decides(many):
         few, many = many, 2 * many
         if few > MOST_SEEDS:
@@ -143,11 +138,21 @@ def seeds_needed(estimate: float, spread: float, scale: Scale = FD, *, n: int = 
     return many
 
 
-def _power(noncentrality: float, seeds: int, level: float) -> float:
-    """P(T > t) for noncentral T with seeds − 1 degrees of freedom and the two-sided quantile t of ``level``."""
-    if noncentrality > 30:
-        return 1.0  # beyond the range in which scipy's noncentral t is exact
-    return float(stats.nct.sf(stats.t.ppf((1 + level) / 2, seeds - 1), seeds - 1, noncentrality))
+def _chance_to_decide(estimate: float, spread: float, scale: Scale, *, seeds: int, level: float) -> float:
+    """The probability that the interval of normal effects excludes the threshold or lies within the margin.
+
+    For a given standard deviation of the sample, and so half width h, the mean must leave [threshold ± h] or lie in
+    [−margin + h, margin − h]; that probability is averaged over quantiles of the standard deviation.
+    """
+    quantiles = (np.arange(256) + 0.5) / 256
+    deviation = spread * np.sqrt(stats.chi2.ppf(quantiles, seeds - 1) / (seeds - 1))
+    half = stats.t.ppf((1 + level) / 2, seeds - 1) * deviation / math.sqrt(seeds)
+    mean = stats.norm(estimate, spread / math.sqrt(seeds))
+    open_ends = scale.threshold - half, scale.threshold + half
+    inner = np.maximum(scale.margin - half, 0)  # within ± it there is no difference
+    overlap = [np.clip(end, -inner, inner) for end in open_ends]
+    undecided = mean.cdf(open_ends[1]) - mean.cdf(open_ends[0]) - (mean.cdf(overlap[1]) - mean.cdf(overlap[0]))
+    return float(1 - undecided.mean())
 
 
 def _text(value: float, ratio: bool) -> str:

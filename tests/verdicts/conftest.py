@@ -26,6 +26,18 @@ def ends_of():
 
 
 @pytest.fixture
+def with_diverged():
+    """A function (rng, shape, share) → normal numbers, that share of them NaN."""
+
+    def draw(rng, shape, share):
+        values = rng.standard_normal(shape)
+        values[rng.random(shape) < share] = math.nan
+        return values
+
+    return draw
+
+
+@pytest.fixture
 def synthetic():
     """``study(...)`` and ``settings(...)`` make tables, ``around`` and ``scattered`` values by seed."""
     return SimpleNamespace(study=_study, settings=_settings, around=_around, scattered=_scattered, SEEDS=SEEDS)

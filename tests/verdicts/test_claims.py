@@ -19,7 +19,7 @@ def result(synthetic):
     around, scattered, study = synthetic.around, synthetic.scattered, synthetic.study
 
     def sides(word, theirs=10.0, *, supported=0.5, contradicted=2.0):
-        """(ours, theirs) by seed: ``ours`` relative to ``theirs`` where the claim holds, and where the opposite does."""
+        """(ours, theirs) by seed; the keywords are ours / theirs where the claim holds, and where it is wrong."""
         factor = {SUPPORTED: supported, CONTRADICTED: contradicted}.get(word, 1.0)
         ours = scattered(theirs) if word == UNDECIDED else around(theirs * factor, shift=1)
         return ours, around(theirs)
@@ -44,7 +44,7 @@ def result(synthetic):
 
     def of_spread(claim, word):
         ours, theirs = {SUPPORTED: (0.01, 0.5), CONTRADICTED: (0.5, 0.01)}.get(word, (0.1, 0.1))
-        seeds = 1000 if word == NO_DIFFERENCE else 6
+        seeds = 500 if word == NO_DIFFERENCE else 6
         sides = around(10, seeds, spread=ours), around(10, seeds, spread=theirs)
         return study(dict(zip(claim.arms, sides, strict=True)), extractors=("classifier",))
 
