@@ -113,6 +113,12 @@ def power_table(seeds: Sequence[int] = (3, 5, 10), studies=1000, *, spread=0.2) 
     return _shares_of(RIGHT, seeds, studies, spread=spread)
 
 
+def words_table(seeds: Sequence[int] = (3, 5, 10), studies=1000, *, spread=0.2) -> pd.DataFrame:
+    """``error_table`` above ``power_table``."""
+    parts = [table(seeds, studies, spread=spread) for table in (error_table, power_table)]
+    return pd.concat(parts, keys=["wrong word", "right word"], names=["word"])
+
+
 def _shares_of(truths: dict[str, Truth], seeds: Sequence[int], studies: int, *, spread: float) -> pd.DataFrame:
     table: dict[str, dict] = {truth: {} for truth in truths}
     for (truth, (ratio, failing, counted)), n in itertools.product(truths.items(), seeds):

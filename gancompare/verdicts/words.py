@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
+from scipy.special import ndtr
 
 from gancompare.verdicts.intervals import MIN_SEEDS, Interval
 
@@ -147,11 +148,11 @@ def _chance_to_decide(estimate: float, spread: float, scale: Scale, *, seeds: in
     quantiles = (np.arange(256) + 0.5) / 256
     deviation = spread * np.sqrt(stats.chi2.ppf(quantiles, seeds - 1) / (seeds - 1))
     half = stats.t.ppf((1 + level) / 2, seeds - 1) * deviation / math.sqrt(seeds)
-    mean = stats.norm(estimate, spread / math.sqrt(seeds))
-    open_ends = scale.threshold - half, scale.threshold + half
+    open_ends = np.array([scale.threshold - half, scale.threshold + half])
     inner = np.maximum(scale.margin - half, 0)  # within ± it there is no difference
-    overlap = [np.clip(end, -inner, inner) for end in open_ends]
-    undecided = mean.cdf(open_ends[1]) - mean.cdf(open_ends[0]) - (mean.cdf(overlap[1]) - mean.cdf(overlap[0]))
+    ends = np.stack([open_ends, np.clip(open_ends, -inner, inner)])
+    (low, high), (low_within, high_within) = ndtr((ends - estimate) * math.sqrt(seeds) / spread)
+    undecided = high - low - (high_within - low_within)
     return float(1 - undecided.mean())
 
 

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gancompare.verdicts.calibration import (
@@ -11,6 +12,7 @@ from gancompare.verdicts.calibration import (
     power_table,
     simulated_coverage,
     simulated_words,
+    words_table,
 )
 from gancompare.verdicts.intervals import BOUNDS, interval
 
@@ -103,6 +105,12 @@ def test_power_grows_with_seeds_and_with_the_effect():
     equivalence = [np.mean(simulated_words(1.0, n, spread=0.05) == "no difference") for n in (3, 5, 10)]
     assert equivalence == sorted(equivalence)
     assert equivalence[-1] > 0.9
+
+
+def test_words_table_holds_both():
+    table = words_table(seeds=(5,), studies=20)
+    assert set(table.index.get_level_values("word")) == {"wrong word", "right word"}
+    pd.testing.assert_frame_equal(table, words_table(seeds=(5,), studies=20))
 
 
 def test_simulated_words_are_those_of_the_rule_itself():
