@@ -14,7 +14,7 @@ from gancompare.verdicts.comparisons import Values, compare, compare_by_all
 from gancompare.verdicts.evidence import Evidence
 from gancompare.verdicts.finals import finished
 from gancompare.verdicts.statement import Claim
-from gancompare.verdicts.words import DECIDED, SUPPORTED, UNDECIDED, Finding, Scale, missing
+from gancompare.verdicts.words import DECIDED, NOT_TESTED, SUPPORTED, UNDECIDED, Finding, Scale, missing
 
 CEILING = 0.95  # of the largest possible value; above it in both arms nothing can be told apart
 COMPARABLE = 0.1  # the largest difference in precision at which recall, coverage and modes are compared
@@ -69,7 +69,7 @@ def covers_more(evidence: Evidence, claim: Claim, level: float) -> Finding:
         finding = compare_by_all(by_extractor, *claim.arms, SCALES[metric], level=level)
     else:
         finding = compare(next(iter(by_extractor.values())), *claim.arms, SCALES[metric], level=level)
-    if not finding.n:
+    if finding.word == NOT_TESTED:
         return finding
     reasons = [_at_ceiling(by_extractor, claim), _precision_apart(evidence, claim), evidence.still_falling(claim.arms)]
     reason = "; ".join(filter(None, reasons))
@@ -78,7 +78,10 @@ def covers_more(evidence: Evidence, claim: Claim, level: float) -> Finding:
 
 def _at_ceiling(by_extractor: dict[str, Values], claim: Claim) -> str:
     values = next(iter(by_extractor.values()))
-    both = [x for arm in claim.arms for x in values[arm].values() if math.isfinite(x)]
+    finite = [[x for x in values[arm].values() if math.isfinite(x)] for arm in claim.arms]
+    if not all(finite):
+        return ""
+    both = [*finite[0], *finite[1]]
     counts = not METRICS[claim.metric].by_features  # the largest possible count is not known here
     full = np.ptp(both) == 0 if counts else min(both) >= CEILING
     return f"both at the ceiling ({min(both):.3g} or more)" if full else ""

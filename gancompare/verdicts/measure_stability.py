@@ -42,7 +42,7 @@ def less_spread(evidence: Evidence, claim: Claim, level: float) -> Finding:
     ours, theirs = (np.array([*evidence.fd[arm].values()]) for arm in claim.arms)
     n, failures = min(len(ours), len(theirs)), describe_failures(evidence.fd, *claim.arms)
     if n < MIN_SEEDS:
-        return missing(f"{n} seeds of at least {MIN_SEEDS}")
+        return missing(f"not enough seeds: {n} of at least {MIN_SEEDS}")
     if failures:
         apart = {arm: _distances_from_median(evidence.fd[arm]) for arm in claim.arms}
         finding = by_ranks(apart, *claim.arms, SPREAD, level=level).with_note(failures)
@@ -81,7 +81,7 @@ def fails_less(evidence: Evidence, claim: Claim, level: float) -> Finding:
     interval whether it is too small to matter."""
     counts = [(len(evidence.failed(arm)), len(evidence.fd.get(arm, {}))) for arm in claim.arms]
     if min(runs for _, runs in counts) < MIN_SEEDS:
-        return missing(f"{min(runs for _, runs in counts)} seeds of at least {MIN_SEEDS}")
+        return missing(f"not enough seeds: {min(runs for _, runs in counts)} of at least {MIN_SEEDS}")
     ours, theirs = counts
     effect = proportion_difference(theirs, ours, level)
     word, p = _word_of_shares(ours, theirs, level)

@@ -21,13 +21,14 @@ from gancompare.verdicts.words import MOST_SEEDS, POWER
 def shift(a: np.ndarray, b: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Estimate, low and high of how far b (…, n) lies above a (…, m), over the last axis; ±inf where unbounded.
 
-    The interval excludes 0 exactly where ``p_value`` is at most 1 − ``level``.
+    The interval excludes 0 exactly where ``p_value`` is at most 1 − ``level``. How far apart two failed runs lie is not
+    known: they tie in the estimate and are unbounded in the interval, so arms that only fail show no equivalence.
     """
-    ordered = np.sort(_differences(a, b), axis=-1)
+    ordered, lowest, highest = (np.sort(_differences(a, b, tie), axis=-1) for tie in (0.0, -np.inf, np.inf))
     size = ordered.shape[-1]
     k = int((_cumulative(a.shape[-1], b.shape[-1]) <= (1 - level) / 2 * (1 + 1e-12)).sum())
     unbounded = np.full(ordered.shape[:-1], np.inf)
-    low, high = (ordered[..., k - 1], ordered[..., size - k]) if k else (-unbounded, unbounded)
+    low, high = (lowest[..., k - 1], highest[..., size - k]) if k else (-unbounded, unbounded)
     with np.errstate(invalid="ignore"):
         middle = ordered[..., (size - 1) // 2], ordered[..., size // 2]
         estimate = np.where(middle[0] == middle[1], middle[0], (middle[0] + middle[1]) / 2)
@@ -56,10 +57,10 @@ def seeds_needed(a: np.ndarray, b: np.ndarray, level: float) -> int | None:
     return None if needed > MOST_SEEDS else max(needed, least)
 
 
-def _differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """All b − a (…, m·n); 0 where both failed."""
+def _differences(a: np.ndarray, b: np.ndarray, tie: float = 0.0) -> np.ndarray:
+    """All b − a (…, m·n); ``tie`` where both failed."""
     a, b = np.broadcast_arrays(a[..., :, None], b[..., None, :])
-    differences = np.zeros(a.shape)
+    differences = np.full(a.shape, tie)
     np.subtract(b, a, out=differences, where=np.isfinite(a) | np.isfinite(b))
     return differences.reshape(*a.shape[:-2], -1)
 

@@ -113,7 +113,7 @@ def judge(
     word = str(word_of(effect.low, effect.high, margin=scale.margin, threshold=scale.threshold))
     with np.errstate(over="ignore"):
         ends = [float(np.exp(x)) if scale.ratio else x for x in (effect.estimate, effect.low, effect.high)]
-    few = f"{effect.n} seeds of at least {MIN_SEEDS}" if effect.n < MIN_SEEDS else effect.note
+    few = f"not enough seeds: {effect.n} of at least {MIN_SEEDS}" if effect.n < MIN_SEEDS else effect.note
     return Finding(word, *ends, effect.n, p, needed() if word == UNDECIDED else None, few, ratio=scale.ratio)
 
 

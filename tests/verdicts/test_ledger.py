@@ -9,7 +9,11 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from gancompare.arms import FACTORIAL
+from gancompare.verdicts import ranking
+from gancompare.verdicts.answer import answer
 from gancompare.verdicts.claims import CLAIMS
+from gancompare.verdicts.clocks import pairs_at_clocks
+from gancompare.verdicts.effects import main_effects
 from gancompare.verdicts.ledger import LEDGER, ledger
 
 
@@ -152,3 +156,26 @@ def test_unfinished_runs_are_no_results(whole):
     table = ledger(replace(whole, runs=runs, scores=scores))
     assert table["n"].max() == 3
     assert ledger(replace(whole, runs=runs.iloc[:0], scores=pd.DataFrame()))["n"].max() == 0
+
+
+@pytest.mark.parametrize(
+    "fd",
+    [
+        {"gan": [9.0], "wgan": [4.0]},
+        {"gan": [9.0, 8.0], "wgan": [4.0]},
+        {"gan": [math.nan] * 6, "wgan": [math.nan] * 6, "wgan-gp": [math.nan] * 6},
+        {arm: [math.nan] * 3 for arm in FACTORIAL},
+        {arm: [1.0, math.nan, 2.0] for arm in FACTORIAL},
+    ],
+    ids=["one seed", "other seeds", "all failed", "all of all failed", "one of each failed"],
+)
+def test_few_and_failed_runs_have_words_too(synthetic, fd):
+    scores = {metric: {arm: np.full(len(own), 0.5) for arm, own in fd.items()} for metric in ("recall", "precision")}
+    scores["modes_tenth"] = scores["recall"]
+    study = synthetic.study(fd, scores=scores)
+    table = ledger(study)
+    assert set(table["word"]) <= {"supported", "contradicted", "no difference", "undecided", "not tested"}
+    assert not set(main_effects(study)["word"]) & {"no difference"}
+    assert not set(pairs_at_clocks(study)["word"]) & {"supported", "contradicted"}
+    assert answer(study)
+    assert ranking.comparison_table(study, ["fd", "recall", "modes_tenth"]).shape == (len(fd), 18)
