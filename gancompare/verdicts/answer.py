@@ -1,5 +1,8 @@
 """The first sentences of a report: what the loss, the penalty and the critic steps contributed, for a student."""
 
+import math
+from dataclasses import replace
+
 import pandas as pd
 
 from gancompare.runs.layout import CLOCKS
@@ -7,8 +10,18 @@ from gancompare.runs.reading import Study
 from gancompare.verdicts.comparisons import LABELS
 from gancompare.verdicts.effects import FACTORS, pooled
 from gancompare.verdicts.evidence import Evidence
-from gancompare.verdicts.words import CONTRADICTED, NO_DIFFERENCE, NOT_TESTED, SUPPORTED, UNDECIDED, Finding
+from gancompare.verdicts.words import (
+    CONTRADICTED,
+    NO_DIFFERENCE,
+    NOT_TESTED,
+    SMALLEST_RATIO,
+    SUPPORTED,
+    UNDECIDED,
+    Finding,
+)
 
+MATTERS = (SUPPORTED, CONTRADICTED)
+DISTANCE = "the distance to the real images (FD)"
 SUBJECTS = {
     "Wasserstein loss": "the Wasserstein loss in place of the GAN loss",
     "gradient penalty on a GAN": "the gradient penalty added to a GAN",
@@ -38,26 +51,38 @@ def answer(study: Study, level: float = 0.95) -> list[str]:
 
 
 def _sentences(findings: dict[str, dict[str, Finding]]) -> str:
-    clauses = [_clause(SUBJECTS[key], own) for key, own in findings.items() if own["seconds"].word != UNDECIDED]
-    open_ones = [SUBJECTS[key] for key, own in findings.items() if own["seconds"].word == UNDECIDED]
+    by_word: dict[str, list[str]] = {}
+    for key, own in findings.items():
+        by_word.setdefault(own["seconds"].word, []).append(key)
+    clauses = [_clause(key, findings[key]["seconds"]) for word in MATTERS for key in by_word.get(word, ())]
+    clauses[1:] = [clause.replace(DISTANCE, "it") for clause in clauses[1:]]
+    if NO_DIFFERENCE in by_word:
+        subjects = _joined([SUBJECTS[key] for key in by_word[NO_DIFFERENCE]])
+        clauses.append(f"{subjects} made no difference that matters (less than {SMALLEST_RATIO:g}×)")
     text = f"At equal training time, {_joined(clauses)}." if clauses else ""
-    if open_ones:
-        seeds = [own["seconds"].needed for own in findings.values() if own["seconds"].needed]
+    if UNDECIDED in by_word:
+        unclear = by_word[UNDECIDED]
+        seeds = [findings[key]["seconds"].needed for key in unclear if findings[key]["seconds"].needed]
         more = f"; about {max(seeds)} seeds would tell" if seeds else ""
         start = "Whether" if clauses else "At equal training time, whether"
-        verb = "helps" if len(open_ones) == 1 else "help"
-        text += f" {start} {_joined(open_ones)} {verb} or harms is undecided{more}."
+        verb = "helps or harms" if len(unclear) == 1 else "help or harm"
+        text += f" {start} {_joined([SUBJECTS[key] for key in unclear])} {verb} is undecided{more}."
     return (text + _other_clocks(findings)).strip()
 
 
-def _clause(subject: str, own: dict[str, Finding]) -> str:
-    finding = own["seconds"]
-    if finding.word == NO_DIFFERENCE:
-        return f"{subject} made no difference that matters (less than 1.1×)"
+def _clause(key: str, finding: Finding) -> str:
     if finding.word == SUPPORTED:
-        return f"{subject} brought the images {finding.effect} nearer to the real ones ({finding.bounds})"
-    harm = Finding(estimate=1 / finding.estimate, low=1 / finding.high, high=1 / max(finding.low, 1e-12))
-    return f"{subject} left the images {harm.effect} further from the real ones ({harm.bounds})"
+        return f"{SUBJECTS[key]} made {DISTANCE} {finding.effect} smaller{_within(finding)}"
+    harm = Finding(estimate=_inverse(finding.estimate), low=_inverse(finding.high), high=_inverse(finding.low))
+    return f"{SUBJECTS[key]} made {DISTANCE} {harm.effect} larger{_within(harm)}"
+
+
+def _within(finding: Finding) -> str:
+    return f" ({finding.bounds})" if finding.bounds else ""
+
+
+def _inverse(ratio: float) -> float:
+    return 1 / ratio if ratio else math.inf
 
 
 def _other_clocks(findings: dict[str, dict[str, Finding]]) -> str:
@@ -65,11 +90,11 @@ def _other_clocks(findings: dict[str, dict[str, Finding]]) -> str:
     turned = []
     for key, own in findings.items():
         for clock in ("generator_steps", "images_seen"):
-            words = {own["seconds"].word, own[clock].word}
-            if own[clock].word in (SUPPORTED, CONTRADICTED) and len(words) == 2:
-                verb = "helped" if own[clock].word == SUPPORTED else "harmed"
-                size = own[clock].estimate if own[clock].word == SUPPORTED else 1 / own[clock].estimate
-                turned.append(f"at equal {LABELS[clock]} {SUBJECTS[key]} {verb} ({size:.3g}×)")
+            there = own[clock]
+            if there.word in MATTERS and there.word != own["seconds"].word:
+                helped = there.word == SUPPORTED
+                size = replace(there, estimate=there.estimate if helped else _inverse(there.estimate)).effect
+                turned.append(f"at equal {LABELS[clock]} {SUBJECTS[key]} {'helped' if helped else 'harmed'} ({size})")
     return f" The clock matters: {_joined(turned)}." if turned else ""
 
 

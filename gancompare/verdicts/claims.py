@@ -1,6 +1,6 @@
 """The claims: statements of papers and of course projects, one row each, and the function that answers it."""
 
-from gancompare.arms import name
+from gancompare.arms import method_of, name
 from gancompare.runs.layout import CLOCKS
 from gancompare.verdicts import measure_critic as critic
 from gancompare.verdicts import measure_scores as scores
@@ -20,7 +20,7 @@ STEPS, IMAGES, SECONDS = CLOCKS
 def _nearer(ours: str, theirs: str, clock: str, who: str, *, matched: bool = False) -> Claim:
     """``ours`` has the lower FD at equal ``clock``."""
     text = f"{name(ours)} comes nearer to the real images than {name(theirs)} at equal {LABELS[clock]}"
-    text += ", both with as many critic steps" * matched
+    text += ", with equally many critic steps" * matched
     return Claim(f"{ours} nearer than {theirs}, {clock}", who, text, clock, (ours, theirs), scores.nearer)
 
 
@@ -36,14 +36,15 @@ def _matched(ours: str, theirs: str, who: str) -> list[Claim]:
 
 def _more_steps_help(five: str, one: str, who: str) -> list[Claim]:
     text = "Five critic steps bring {} nearer to the real images than one at equal {}"
-    texts = {clock: text.format(name(one), LABELS[clock]) for clock in (STEPS, SECONDS)}
+    texts = {clock: text.format(name(method_of(one)), LABELS[clock]) for clock in (STEPS, SECONDS)}
     key = f"{five} nearer than {one}"
     return [Claim(f"{key}, {clock}", who, text, clock, (five, one), scores.nearer) for clock, text in texts.items()]
 
 
 def _covers(arm: str, metric: str, who: str) -> Claim:
     label = scores.SCALES[metric].label
-    text = f"{name(arm)} has a higher {label} than GAN at comparable precision"
+    more = f"makes more {label.removeprefix('number of ')}" if "number" in label else f"has a higher {label}"
+    text = f"{name(arm)} {more} than GAN at comparable precision"
     return Claim(f"{arm} covers more, {metric}", who, text, "", (arm, "gan"), scores.covers_more, metric)
 
 

@@ -76,10 +76,10 @@ def judge_mean(effects: np.ndarray, scale: Scale, *, level: float) -> Finding:
 def _without_spread(effects: np.ndarray, scale: Scale, *, level: float) -> Finding:
     """Student's t takes equal effects, common where values are counts, for certainty; the sign test does not."""
     n, estimate = len(effects), float(effects.mean())
-    p = 2.0 ** (1 - n) if estimate else 1.0
-    ends = (estimate, estimate) if p <= 1 - level else (-math.inf, math.inf)
+    chance = 2.0 ** (1 - n)  # that n signs are all the same; where it is small, the interval of the median has ends
+    ends = (estimate, estimate) if chance <= 1 - level else (-math.inf, math.inf)
     seeds = 1 - math.floor(math.log2(1 - level))  # 2 / 2ⁿ ≤ 1 − level
-    finding = judge(Interval(estimate, *ends, n), scale, p=p, needed=lambda: seeds)
+    finding = judge(Interval(estimate, *ends, n), scale, p=chance if estimate else 1.0, needed=lambda: seeds)
     note = "differences without spread: too few seeds for an interval"
     return finding.with_note(note) if finding.word == UNDECIDED else finding
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gancompare.arms import in_order
+from gancompare.data.builtin import STACKED
 from gancompare.runs.layout import place_of
 from gancompare.runs.reading import Study
 from gancompare.verdicts.claims import CLAIMS
@@ -66,7 +67,8 @@ def sentence(claim: Claim, finding: Finding) -> str:
     if finding.word == CONTRADICTED:
         return f"These runs say the opposite: {measured}."
     if finding.word == NO_DIFFERENCE:
-        return f"It makes no difference that matters: {measured}."
+        smallest = f"{finding.smallest:g}×" if finding.ratio else f"{finding.smallest:g}"
+        return f"It makes no difference that matters (less than {smallest}): {measured}."
     more = f"about {finding.needed:,} seeds would decide it" if finding.needed else ""
     return f"These runs leave it open: {measured}; {more or finding.note or 'no number of seeds up to 1,000 would do'}."
 
@@ -76,6 +78,10 @@ def _remedy(claim: Claim, finding: Finding, dataset: str, evidence: Evidence) ->
     longer = "still falling" in finding.note
     if finding.word in DECIDED or not claim.arms or not (finding.word == NOT_TESTED or finding.needed or longer):
         return "", math.nan
+    if claim.metric == "modes":  # are counted on stacked digits alone
+        dataset = next((stacked for stacked, (digits, *_) in STACKED.items() if digits == dataset), "")
+        if not dataset:
+            return "", math.nan
     runs = evidence.study.runs
     seeds = max([SEEDS, finding.needed or 0, *(runs["seed"] + 1 if "seed" in runs else ())])
     if claim.sweep:

@@ -4,6 +4,7 @@
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -50,7 +51,8 @@ def most_of_the_gain(evidence: Evidence, claim: Claim, level: float) -> Finding:
     finding = compare_by_all(halves, part, half_way, level=level)
     if finding.word in DECIDED and gain.word != SUPPORTED:
         return finding.but(UNDECIDED, f"{name(whole)} has no gain over {name(none)} to share ({gain.word})")
-    return finding.with_note(f"{name(none)} / {name(whole)}: {gain.effect}" if gain.effect else "")
+    phrase = f"half way from {name(none)} to {name(whole)} FD is {{}} that of {name(part)}"
+    return replace(finding, phrase=phrase).with_note(f"{name(none)} / {name(whole)}: {gain.effect}" * bool(gain.effect))
 
 
 def _middle(a: dict[int, float], b: dict[int, float]) -> dict[int, float]:

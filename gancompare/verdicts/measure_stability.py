@@ -86,8 +86,9 @@ def fails_less(evidence: Evidence, claim: Claim, level: float) -> Finding:
     effect = proportion_difference(theirs, ours, level)
     word, p = _word_of_shares(ours, theirs, level)
     needed = _runs_needed(ours, theirs, level) if word == UNDECIDED else None
-    arms = f"the share of failed runs of {name(claim.arms[1])} minus that of {name(claim.arms[0])} is {{}}"
-    finding = Finding(word, effect.estimate, effect.low, effect.high, effect.n, p, needed, "", arms, ratio=False)
+    ends = {key: getattr(effect, key) for key in ("estimate", "low", "high", "n")}
+    phrase = f"the share of failed runs of {name(claim.arms[1])} minus that of {name(claim.arms[0])} is {{}}"
+    finding = Finding(word, **ends, p=p, needed=needed, phrase=phrase, ratio=False, smallest=FAILURES.smallest)
     return finding.with_note(describe_failures(evidence.fd, *claim.arms) or "no run of either failed")
 
 

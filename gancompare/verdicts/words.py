@@ -69,6 +69,7 @@ class Finding:
     note: str = ""
     phrase: str = "the effect is {}"  # {} stands for the effect with its interval
     ratio: bool = True
+    smallest: float = SMALLEST_RATIO  # effect of interest, a ratio or a difference
     words: Mapping[str, str] = field(default_factory=dict)  # of each extractor
 
     @property
@@ -78,8 +79,9 @@ class Finding:
 
     @property
     def bounds(self) -> str:
-        """The interval as text: "1.9× to 3.1×"; empty where there is none."""
-        if math.isnan(self.low) or math.isnan(self.high):
+        """The interval as text: "1.9× to 3.1×"; empty where there is none, or where it excludes nothing."""
+        unbounded = math.isinf(self.high) and self.low in (0.0 if self.ratio else -math.inf, -math.inf)
+        if math.isnan(self.low) or math.isnan(self.high) or unbounded:
             return ""
         return f"{_text(self.low, self.ratio)} to {_text(self.high, self.ratio)}"
 
@@ -114,7 +116,8 @@ def judge(
     with np.errstate(over="ignore"):
         ends = [float(np.exp(x)) if scale.ratio else x for x in (effect.estimate, effect.low, effect.high)]
     few = f"not enough seeds: {effect.n} of at least {MIN_SEEDS}" if effect.n < MIN_SEEDS else effect.note
-    return Finding(word, *ends, effect.n, p, needed() if word == UNDECIDED else None, few, ratio=scale.ratio)
+    seeds = needed() if word == UNDECIDED else None
+    return Finding(word, *ends, effect.n, p, seeds, few, ratio=scale.ratio, smallest=scale.smallest)
 
 
 def seeds_needed(estimate: float, spread: float, scale: Scale = FD, *, n: int = 2, level: float = 0.95) -> int | None:

@@ -107,3 +107,5 @@ def test_equal_differences_are_not_certainty_but_as_the_sign_test_has_it(n, word
     assert finding.word == word
     assert finding.p == 2 / 2**n == stats.binomtest(n, n).pvalue
     assert finding.needed == (6 if word == "undecided" else None)
+    same = judge_mean(np.zeros(n), FD, level=0.95)
+    assert (same.word, same.p) == ("undecided" if word == "undecided" else "no difference", 1)
