@@ -11,7 +11,7 @@ from gancompare.verdicts.evidence import Evidence
 from gancompare.verdicts.statement import Claim
 from gancompare.verdicts.words import Finding, missing
 
-GOODFELLOW, ARJOVSKY, GULRAJANI = "Goodfellow et al. 2014", "Arjovsky et al. 2017", "Gulrajani et al. 2017"
+ARJOVSKY, GULRAJANI = "Arjovsky et al. 2017", "Gulrajani et al. 2017"
 FEDUS, LUCIC, MIYATO = "Fedus et al. 2018", "Lucic et al. 2018", "Miyato et al. 2018"
 PROJECTS = "course projects"
 STEPS, IMAGES, SECONDS = CLOCKS
@@ -100,8 +100,8 @@ def _not_in_a_study(evidence: Evidence, claim: Claim, level: float) -> Finding:
 
 CLAIMS: tuple[Claim, ...] = (
     *_nearer_on_all_clocks("wgan-gp", "wgan", f"{GULRAJANI}, §5.3"),
-    *_nearer_on_all_clocks("wgan", "gan", f"{ARJOVSKY}, §4.3"),
-    *_nearer_on_all_clocks("wgan-gp", "gan", f"{GULRAJANI}, §5.1"),
+    *_nearer_on_all_clocks("wgan", "gan", PROJECTS),
+    *_nearer_on_all_clocks("wgan-gp", "gan", PROJECTS),
     *_matched("wgan-gp-1", "wgan-1", f"{GULRAJANI}, §5.3"),
     *_matched("wgan", "gan-5", PROJECTS),
     *_matched("wgan-1", "gan", PROJECTS),
@@ -117,9 +117,9 @@ CLAIMS: tuple[Claim, ...] = (
         ("gan-gp", "gan-5", "wgan-gp"),
         scores.most_of_the_gain,
     ),
-    *_matched("wgan-gp", "gan-gp", f"{GULRAJANI}, §1; questioned by {FEDUS}"),
-    *_matched("wgan-gp-1", "gan-gp-1", f"{GULRAJANI}, §1; questioned by {FEDUS}"),
-    *_more_steps_help("gan-5", "gan", f"{GOODFELLOW}, §3"),
+    *_matched("wgan-gp", "gan-gp", f"{PROJECTS}; questioned by {FEDUS}"),
+    *_matched("wgan-gp-1", "gan-gp-1", f"{PROJECTS}; questioned by {FEDUS}"),
+    *_more_steps_help("gan-5", "gan", PROJECTS),
     *_more_steps_help("gan-gp", "gan-gp-1", PROJECTS),
     *_more_steps_help("wgan", "wgan-1", f"{ARJOVSKY}, §3"),
     *_more_steps_help("wgan-gp", "wgan-gp-1", f"{GULRAJANI}, §4"),
@@ -150,7 +150,7 @@ CLAIMS: tuple[Claim, ...] = (
     *(_matters("n_critic", arm) for arm in ("gan", "wgan", "wgan-gp")),
     _matters("clip", "wgan", f"{GULRAJANI}, §3"),
     _matters("penalty_weight", "wgan-gp"),
-    *(_matters("learning_rate", arm, f"{LUCIC}, §6") for arm in ("gan", "wgan", "wgan-gp")),
+    *(_matters("learning_rate", arm, LUCIC) for arm in ("gan", "wgan", "wgan-gp")),
     _costlier("wgan-gp", "wgan"),
     _costlier("wgan", "gan"),
     _costlier("wgan-gp", "gan"),

@@ -119,3 +119,14 @@ def test_simulated_words_are_those_of_the_rule_itself():
     assert set(words) <= {"supported", "contradicted", "no difference", "undecided"}
     assert (words == simulated_words(1.5, 5, failing=(0.0, 0.2), studies=300)).all()
     assert np.mean(simulated_words(1 / 1.5, 5, studies=300) == "contradicted") > 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [5, 10])
+def test_more_failures_of_the_worse_arm_never_weaken_the_evidence(n):
+    shares = [0.0, 0.2, 0.4, 0.6, 1.0]
+    words = [simulated_words(1.3, n, failing=(0.0, share), rng=np.random.default_rng(n)) for share in shares]
+    power = [np.mean(own == "supported") for own in words]
+    assert (np.diff(power) > -0.02).all()  # a little more than the error of 1,000 studies between near neighbours
+    assert power[-1] == 1
+    assert max(np.mean(own == "contradicted") for own in words) <= 0.01
