@@ -123,29 +123,36 @@ def _in_order(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def ledger(claims: pd.DataFrame) -> HTML:
-    """``claims.ledger``: the verdict of each claim on each data set, and, folded, every part with its numbers."""
+    """``verdicts.ledger.ledger``: the word for each statement on each data set, and, folded, all rows with numbers."""
     if claims.empty:
         return HTML("<p>No claim was tested.</p>")
-    whole = claims[claims["part"] == "overall"].drop_duplicates(["number", "dataset"])
-    datasets = list(whole["dataset"].unique())
+    datasets = list(claims["dataset"].unique())
     rows = []
-    for (rank, claim, source), of_claim in whole.groupby(["number", "claim", "source"]):
-        words = dict(zip(of_claim["dataset"], of_claim["verdict"], strict=True))
+    for _, own in claims.groupby("key", sort=False):
+        words = dict(zip(own["dataset"], own["word"], strict=True))
         verdicts = [_verdict(words.get(dataset, "–")) for dataset in datasets]
-        rows.append([rank, _wrapped(claim, 12), *verdicts, _wrapped(source, 9)])
-    short = table(["", "claim", *datasets, "source"], rows, "The verdict on each claim, by data set.", row_head=1)
-    head = ["claim", "part", "data set", "verdict", "quantity", "effect [95 %]", "n", "note"]
+        rows.append([_wrapped(own["statement"].iloc[0], 16), *verdicts, _wrapped(own["who"].iloc[0], 9)])
+    short = table(["statement", *datasets, "who said it"], rows, "The verdict on each statement, by data set.")
+    head = ["statement", "data set", "verdict", "effect [95 %]", "n", "what it means, and what would decide it"]
     parts = [
-        [row.number, "" if row.part == "overall" else row.part, row.dataset, _verdict(row.verdict)]
-        + [_wrapped(row.quantity, 13), _with_bounds(row.effect, row.low, row.high), row.n, _wrapped(row.note, 22)]
+        [_wrapped(row.statement, 16), row.dataset, _verdict(row.word)]
+        + [_with_bounds(row.effect, row.low, row.high), row.n, _wrapped(_meaning(row), 22)]
         for row in claims.itertuples()
     ]
-    long = table(head, parts, "Every part of every claim; a part is one comparison.")
-    return HTML(short + FOLD.format("Every part: effect, interval, number of seeds, and why", long))
+    long = table(head, parts, "Every statement with its numbers; above 1× or 0 favours the statement.")
+    return HTML(
+        short + FOLD.format("Every statement: effect, interval, number of seeds, and what would decide it", long)
+    )
+
+
+def _meaning(row) -> str:
+    note = row.note if row.note and row.note not in row.sentence else ""
+    command = f"Run {row.command}." if row.command else ""
+    return " ".join(filter(None, [row.sentence, f"({note})" if note else "", command]))
 
 
 def comparison(frame: pd.DataFrame, labels: Mapping[str, str]) -> HTML:
-    """``ranking.comparison_table``: a row per data set and method, a score with its interval below it in each cell.
+    """``ranking.comparison_table``: a row per data set and arm, a score with its interval below it in each cell.
 
     ``labels`` holds the name of the distance by data set. The best score is bold. Scores that no run has are left out,
     and – means that failed runs leave no finite mean.
@@ -164,19 +171,25 @@ def comparison(frame: pd.DataFrame, labels: Mapping[str, str]) -> HTML:
 
 
 def pairs(frame: pd.DataFrame) -> HTML:
-    """``ranking.pair_table``: a row per data set and pair of methods."""
+    """``clocks.pairs_at_clocks``: a row per data set and pair of arms, a clock in each column."""
     if frame.empty:
-        return HTML("<p>No two methods were scored.</p>")
-    rows = [
-        [row.dataset, f"{arms.name(row.a)} against {arms.name(row.b)}", row.n, f"{row.won} – {row.tied} – {row.lost}"]
-        + [_with_bounds(number(row.ratio_estimate), row.ratio_low, row.ratio_high)]
-        + [number(row.p_value), number(row.p_holm)]
-        + [_with_bounds(number(row.chance_estimate), row.chance_low, row.chance_high)]
-        for row in frame.itertuples()
-    ]
-    head = ["data set", "first against second", "seeds", "won – tied – lost", "FD of second / first", "p", "p, Holm"]
-    head.append("chance that a run of the first is better")
-    return HTML(table(head, rows, "Methods compared in pairs by their final FD, with 95 % intervals.", row_head=1))
+        return HTML("<p>No two arms were measured.</p>")
+    clocks = list(frame["clock"].unique())
+    rows = []
+    for (dataset, a, b), own in frame.groupby(["dataset", "a", "b"], sort=False):
+        cells = []
+        for row in own.itertuples():
+            numbers = _with_bounds(number(row.ratio), row.low, row.high)
+            cells.append(Markup("{} <br>{}").format(numbers, _verdict(_nearer(row))))
+        rows.append([dataset, f"{arms.name(b)} / {arms.name(a)}", *cells])
+    head = ["data set", "FD of", *(f"at equal {clock.replace('_', ' ')}" for clock in clocks)]
+    return HTML(table(head, rows, "Arms compared in pairs on three clocks, with 95 % intervals.", row_head=1))
+
+
+def _nearer(row) -> str:
+    """The verdict on a pair as a reader wants it: which arm is nearer."""
+    nearer = {"supported": row.a, "contradicted": row.b}.get(row.word)
+    return f"{arms.name(nearer)} nearer" if nearer else row.word
 
 
 def plain(frame: pd.DataFrame, estimate: str = "", caption: str = "") -> HTML:

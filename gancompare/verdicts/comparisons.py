@@ -1,144 +1,120 @@
-"""Which method beats which, seed by seed, and when that may be said. The rules, fixed before any result:
+"""Which arm beats which, and when that may be said. The rules, fixed before any result:
 
-- Effects are positive (ratios above 1) in the direction of what is asked. Methods are compared seed by seed.
-- A run that diverged or collapsed (``finals.failed``) counts as worse than any other and is never dropped.
-- A ranking by image features needs two extractors, the primary and a second, that say the same.
-- Several comparisons made at once share their error (Bonferroni).
+- Effects are positive (ratios above 1) in the direction of the statement. Arms are compared seed by seed, by Student's
+  interval of the mean; of logarithms where the effect is a ratio.
+- A run that diverged or collapsed (``finals.failed``) is worse than any other and is never dropped. Where any run of a
+  comparison failed, it is made by ranks (``ranks``).
+- A ranking by image features needs the primary extractor decided, one other that agrees, and none that is decided
+  otherwise.
+- Several intervals of one statement share its error (Bonferroni).
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
+from scipy import stats
 
 from gancompare.arms import name
-from gancompare.verdicts.differences import paired_advantage, sign_flip_p_value
+from gancompare.verdicts import ranks
 from gancompare.verdicts.intervals import MIN_SEEDS, Interval
+from gancompare.verdicts.words import DECIDED, FD, UNDECIDED, Finding, Scale, judge, missing, seeds_needed
 
-DECIDED = ("supported", "contradicted")
-DISAGREE, ALONE = "extractors disagree", "there is only one extractor"
-Values = Mapping[str, Mapping[int, float]]  # method → seed → value; inf: the run failed, absent: not measured
-
-
-@dataclass(frozen=True)
-class Part:
-    """One comparison of a claim. ``estimate``, ``low`` and ``high`` are ratios if ``ratio``, else differences."""
-
-    quantity: str
-    verdict: str = "not tested"
-    estimate: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    n: int = 0
-    note: str = ""
-    ratio: bool = False
-    decides: bool = True  # False: it is shown but excluded from the verdict, as there is nothing to compare
-
-    @property
-    def effect(self) -> str:
-        """The estimate as text: "2.5×" or "+0.31"; empty where there is none."""
-        if math.isnan(self.estimate):
-            return ""
-        text = f"{self.estimate:.3g}×" if self.ratio else f"{self.estimate:+.3g}"
-        return text.replace("inf", "∞")
-
-    def with_note(self, *more: str) -> "Part":
-        """The same part with the texts of ``more`` that are not empty added to its note."""
-        return replace(self, note="; ".join(filter(None, [self.note, *more])))
+Values = Mapping[str, Mapping[int, float]]  # arm → seed → value; inf: the run failed, absent: not measured
+LABELS = {"generator_steps": "generator steps", "images_seen": "real images", "seconds": "seconds"}  # of clocks
 
 
-def verdict(effect: Interval | None, smallest_effect_of_interest: float = 0.0) -> str:
-    """The word for the claim "the effect exceeds ``smallest_effect_of_interest``"; nothing else chooses words.
-
-    "supported" or "contradicted" if the whole interval lies above or below it, "inconclusive" if it lies inside or at
-    an end, "not tested" without an interval. Effects are positive in the direction of the claim.
-    """
-    if effect is None or np.isnan(effect.low) or np.isnan(effect.high):
-        return "not tested"
-    if effect.low > smallest_effect_of_interest:
-        return "supported"
-    return "contradicted" if effect.high < smallest_effect_of_interest else "inconclusive"
-
-
-def judge(quantity: str, effect: Interval, *, note="", ratio=False, least=0.0, decides=True) -> Part:
-    """The part of a claim that an effect (in logs if ``ratio``) exceeds ``least``."""
-    few = effect.n < MIN_SEEDS and "not enough seeds" not in note
-    few = f"not enough seeds: {effect.n} of at least {MIN_SEEDS}" if few else ""
-    with np.errstate(over="ignore"):
-        ends = [float(np.exp(x)) if ratio else x for x in (effect.estimate, effect.low, effect.high)]
-    text = "; ".join(filter(None, [few, note]))
-    return Part(quantity, verdict(effect, least), *ends, effect.n, text, ratio, decides)
+def compare(values: Values, ours: str, theirs: str, scale: Scale = FD, *, level: float = 0.95) -> Finding:
+    """By how much ``ours`` beats ``theirs``: theirs / ours if less is better, ours / theirs if more is."""
+    lacking = [name(arm) for arm in (ours, theirs) if not values.get(arm)]
+    if lacking:
+        return missing(f"no {scale.label} of {' and '.join(lacking)}")
+    first, second = (ours, theirs) if not scale.lower else (theirs, ours)
+    phrase = f"{name(first)}'s {scale.label} is {{}} that of {name(second)}"
+    if not scale.ratio:
+        phrase = f"the {scale.label} of {name(first)} minus that of {name(second)} is {{}}"
+    failures = describe_failures(values, ours, theirs)
+    finding = (by_ranks if failures else by_seed)(values, ours, theirs, scale, level=level)
+    return replace(finding, phrase=phrase).with_note(failures)
 
 
-def beats(values: Values, ours: str, theirs: str, *, level: float, label: str, lower=True, log=False) -> Part:
-    """By how much ``ours`` beats ``theirs``, paired by seed; with ``log`` as the ratio of positive values.
-
-    ``label`` names the quantity, of which less is better unless ``lower`` is False.
-    """
-    sides = (theirs, ours) if lower else (ours, theirs)
-    quantity = f"{label}, {name(sides[0])} {'/' if log else '−'} {name(sides[1])}"
-    missing = [name(method) for method in (ours, theirs) if not values.get(method)]
-    if missing:
-        return Part(quantity, note=f"no {label} of {' and '.join(missing)}", ratio=log)
-    sides = paired_by_seed(values, ours, theirs, log=log)
-    effect = paired_advantage(*sides, level, lower_is_better=lower)
-    note = describe_failures(values, ours, theirs)
-    if np.isclose(effect.low, effect.high, 1e-9, 1e-12):
-        # Student's t takes equal differences, common where values are counts, for certainty; the sign test does not
-        rng = np.random.default_rng(0)  # the same runs always get the same word
-        if sign_flip_p_value(*sides, rng, lower_is_better=lower) > 1 - level:
-            effect = replace(effect, low=-math.inf, high=math.inf)
-            note = "; ".join(filter(None, ["differences without spread: too few seeds for an interval", note]))
-    return judge(quantity, effect, note=note, ratio=log)
-
-
-def paired_by_seed(values: Values, ours: str, theirs: str, *, log: bool) -> np.ndarray:
-    """(2, n): the values of the seeds that both sides have, or their logs."""
+def by_seed(values: Values, ours: str, theirs: str, scale: Scale, *, level: float) -> Finding:
+    """The mean over the seeds that both have, with Student's interval."""
     seeds = sorted(values[ours].keys() & values[theirs].keys())
-    sides = np.array([[values[method][seed] for seed in seeds] for method in (ours, theirs)], float)
-    return np.log(np.maximum(sides, 1e-12)) if log else sides  # log 0 = −inf would read as diverged
+    a, b = (_units([values[arm][seed] for seed in seeds], scale) for arm in (ours, theirs))
+    return judge_mean(b - a, scale, level=level)
 
 
-def outranks(
-    by_extractor: Mapping[str, Values], ours: str, theirs: str, *, level: float, lower=True, log=True, second=True
-) -> Part:
-    """``beats`` by the first (primary) extractor. If ``second``, it is decided only if another one says the same.
+def by_ranks(values: Values, ours: str, theirs: str, scale: Scale, *, level: float) -> Finding:
+    """The median ratio or difference over all pairs of runs, with the interval that the exact rank-sum test inverts."""
+    a, b = (_units([*values[arm].values()], scale) for arm in (ours, theirs))
+    n = min(len(a), len(b))
+    if n < MIN_SEEDS:
+        return judge(Interval(math.nan, math.nan, math.nan, n), scale)
+    effect = Interval(*map(float, ranks.shift(a, b, level)), n)
+    finding = judge(effect, scale, p=ranks.p_value(a, b), needed=partial(ranks.seeds_needed, a, b, level))
+    return finding.with_note("compared by ranks")
 
-    ``by_extractor``: name of the quantity → values, as ``finals.final_scores`` returns them.
+
+def judge_mean(effects: np.ndarray, scale: Scale, *, level: float) -> Finding:
+    """The finding of one effect per seed (n,), finite, in the units of ``scale``."""
+    n = len(effects)
+    estimate = float(effects.mean()) if n else math.nan
+    if n < MIN_SEEDS:
+        return judge(Interval(estimate, math.nan, math.nan, n), scale)
+    if np.ptp(effects) <= 1e-9 * (1 + np.abs(effects).max()):
+        return _without_spread(effects, scale, level=level)
+    test = stats.ttest_1samp(effects, scale.threshold)
+    ends = stats.ttest_1samp(effects, 0).confidence_interval(level)
+    effect = Interval(estimate, float(ends.low), float(ends.high), n)
+    needed = partial(seeds_needed, estimate, float(effects.std(ddof=1)), scale, n=n, level=level)
+    return judge(effect, scale, p=float(test.pvalue), needed=needed)
+
+
+def _without_spread(effects: np.ndarray, scale: Scale, *, level: float) -> Finding:
+    """Student's t takes equal effects, common where values are counts, for certainty; the sign test does not."""
+    n, estimate = len(effects), float(effects.mean())
+    chance = 2.0 ** (1 - n)  # that n signs are all the same; where it is small, the interval of the median has ends
+    ends = (estimate, estimate) if chance <= 1 - level else (-math.inf, math.inf)
+    seeds = 1 - math.floor(math.log2(1 - level))  # 2 / 2ⁿ ≤ 1 − level
+    finding = judge(Interval(estimate, *ends, n), scale, p=chance if estimate else 1.0, needed=lambda: seeds)
+    note = "differences without spread: too few seeds for an interval"
+    return finding.with_note(note) if finding.word == UNDECIDED else finding
+
+
+def compare_by_all(
+    by_extractor: Mapping[str, Values], ours: str, theirs: str, scale: Scale = FD, *, level: float = 0.95
+) -> Finding:
+    """``compare`` by the first (primary) extractor, decided only if another says the same and none says otherwise.
+
+    ``by_extractor``: name of an extractor → values. Words that are decided and differ contradict each other: "no
+    difference" by one extractor is no support for a difference by another.
     """
     if not by_extractor:
-        return Part(f"{name(ours)} against {name(theirs)}", note="no scores", ratio=log)
-    options = {"level": level, "lower": lower, "log": log}
-    (label, values), *others = by_extractor.items()
-    part = beats(values, ours, theirs, label=label, **options)
-    if not second or part.verdict not in DECIDED:
-        return part
-    opinions = {other: beats(values, ours, theirs, label=other, **options).verdict for other, values in others}
-    opinions = {other: word for other, word in opinions.items() if word != "not tested"}
-    agreeing = [other for other, word in opinions.items() if word == part.verdict]
-    if agreeing:
-        return part.with_note(f"{agreeing[0]} agrees")
-    why = f"{DISAGREE}: " + ", ".join(f"{k} {v}" for k, v in opinions.items()) if opinions else ALONE
-    return replace(part, verdict="inconclusive").with_note(f"by {label} alone {part.verdict}, but {why}")
+        return missing(f"no {scale.label} was measured")
+    findings = {key: compare(values, ours, theirs, scale, level=level) for key, values in by_extractor.items()}
+    words = {key: finding.word for key, finding in findings.items()}
+    (primary, finding), *_ = findings.items()
+    finding = replace(finding, words=words)
+    if finding.word not in DECIDED:
+        return finding
+    others = {key: word for key, word in words.items() if key != primary and word in DECIDED}
+    against = [f"{key} says {word}" for key, word in others.items() if word != finding.word]
+    if against:
+        return finding.but(UNDECIDED, f"extractors disagree: {primary} says {finding.word}, {', '.join(against)}")
+    if not others:
+        alone = "no other extractor is decided" if len(words) > 1 else "there is only one extractor"
+        return finding.but(UNDECIDED, f"by {primary} alone {finding.word}, but {alone}")
+    return finding
 
 
-def lower_fd(by_extractor: Mapping[str, Values], pairs: Sequence[tuple[str, str]], level: float) -> list[Part]:
-    """Parts "the first of each pair has the lower FD", at a level that holds for all of them at once."""
-    return [outranks(by_extractor, *pair, level=shared_level(level, len(pairs))) for pair in pairs]
-
-
-def overall_verdict(parts: Sequence[Part]) -> str:
-    """The word for a claim from the words of its parts: contradicted if any part is, supported only if all are.
-
-    Parts that do not decide are excluded.
-    """
-    words = [part.verdict for part in parts if part.decides]
-    if "contradicted" in words:
-        return "contradicted"
-    if set(words) == {"supported"}:
-        return "supported"
-    return "not tested" if set(words) <= {"not tested"} else "inconclusive"
+def _units(values: list[float], scale: Scale) -> np.ndarray:
+    """Values so that less is better, in logarithms if the effect is a ratio; +inf for failed runs."""
+    array = np.asarray(values, float)
+    units = np.log(np.maximum(array, 1e-12)) if scale.ratio else array  # log 0 = −inf would read as diverged
+    return np.where(np.isfinite(array), units if scale.lower else -units, np.inf)
 
 
 def shared_level(level: float, parts: int) -> float:
@@ -146,8 +122,8 @@ def shared_level(level: float, parts: int) -> float:
     return 1 - (1 - level) / parts
 
 
-def describe_failures(values: Values, *methods: str) -> str:
-    """ "1 of 3 GAN runs diverged or collapsed", for each of the methods that has any; or ""."""
-    counts = {m: sum(not math.isfinite(value) for value in values.get(m, {}).values()) for m in methods}
-    texts = [f"{k} of {len(values[m])} {name(m)} runs diverged or collapsed" for m, k in counts.items() if k]
+def describe_failures(values: Values, *arms: str) -> str:
+    """ "1 of 3 GAN runs diverged or collapsed", for each of the arms that has any; or ""."""
+    counts = {arm: sum(not math.isfinite(value) for value in values.get(arm, {}).values()) for arm in arms}
+    texts = [f"{k} of {len(values[arm])} {name(arm)} runs diverged or collapsed" for arm, k in counts.items() if k]
     return "; ".join(texts)

@@ -1,12 +1,10 @@
 """A quantity over the checkpoints of a run: does it move with another, does it fall back, does it swing?"""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from gancompare.verdicts.intervals import Interval, Rng, interval, require
+from gancompare.verdicts.intervals import require
 
 
 def spearman_within(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
@@ -24,23 +22,6 @@ def spearman_within(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
         return float(stats.spearmanr(*pair).statistic) if defined else np.nan
 
     return rho(levels), rho(np.diff(levels))
-
-
-def spearman_over_runs(
-    runs: Sequence[tuple], level: float = 0.95, *, bounds="t", rng: Rng = None
-) -> tuple[Interval, Interval]:
-    """Means over runs (x, y) of the two ρ of ``spearman_within``, with intervals over runs, as the checkpoints of a run
-    are not independent; bounds are cut to [−1, 1]. A run without a ρ (too short, constant) shows none and counts as 0.
-    """
-
-    def over_runs(rho: np.ndarray) -> Interval:
-        mean = interval(np.nan_to_num(rho), level, kind="mean", bounds=bounds, rng=rng)
-        missing = int(np.isnan(rho).sum())
-        note = "; ".join(filter(None, [mean.note, f"{missing} without a correlation count as 0" * bool(missing)]))
-        return Interval(mean.estimate, *np.clip([mean.low, mean.high], -1, 1).tolist(), mean.n, note)
-
-    levels, changes = np.array([spearman_within(x, y) for x, y in runs], float).reshape(-1, 2).T
-    return over_runs(levels), over_runs(changes)
 
 
 def rebound(series: ArrayLike) -> float:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 MIN_SEEDS = 3  # below it there is no interval
-RESAMPLES = 9999  # of a bootstrap, and of a sign-flip test of more than 15 pairs
+RESAMPLES = 9999  # of a bootstrap
 KINDS = ("iqm", "mean")
 # How the bounds are computed. "t" is the default because only its 95 % intervals cover 95 % from 3 seeds on; bootstraps
 # of 3 seeds cover 72-75 %. If 10 % of runs diverge, the "t" interval of the IQM still covers, and its bounds are finite

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
+from scipy import stats
 
-from gancompare.verdicts.intervals import MIN_SEEDS, Interval, as_costs, describe_runs, require
+from gancompare.verdicts.intervals import Interval, as_costs, require
 
 
 def proportion(k: int, n: int, level: float = 0.95) -> Interval:
@@ -32,29 +32,6 @@ def proportion_difference(first: tuple[int, int], second: tuple[int, int], level
     difference = a.estimate - b.estimate
     low = difference - math.hypot(a.estimate - a.low, b.high - b.estimate)
     return Interval(difference, low, difference + math.hypot(a.high - a.estimate, b.estimate - b.low), min(a.n, b.n))
-
-
-def probability_of_improvement(a: ArrayLike, b: ArrayLike, level: float = 0.95, *, lower_is_better=True) -> Interval:
-    """P(a run of a beats a run of b) + ½ P(tie), in [0, 1], over all pairs; a (m,), b (n,). Two diverged runs tie.
-
-    Newcombe's method 5 (2006): Hanley & McNeil's variance solved for the probability, with Student's t of m + n − 2
-    degrees of freedom. It covers ≥ 95 % for m = n ≥ 3, but 91 % if the method with half as many runs spreads 3 times as
-    much. (rliable's bootstrap gives [1, 1] if a wins every pair: chance 1 in 20 at n = 3.) No difference is 0.5.
-    """
-    a, b = as_costs(a, "a", lower_is_better), as_costs(b, "b", lower_is_better)
-    require(0 < level < 1, f"level must lie in (0, 1), got {level}")
-    m, n = len(a), len(b)
-    estimate = float((a[:, None] < b).mean() + (a[:, None] <= b).mean()) / 2 if m * n else np.nan
-    if min(m, n) < MIN_SEEDS:
-        return Interval(estimate, np.nan, np.nan, min(m, n), describe_runs(a, b))
-    quantile = float(stats.t.ppf((1 + level) / 2, m + n - 2))
-
-    def excess(q: float, p: float) -> float:
-        variance = q * (1 - q) / (m * n) * (1 + ((m + n) / 2 - 1) * ((1 - q) / (2 - q) + q / (1 + q)))
-        return p - q - quantile * variance**0.5
-
-    low, high = (optimize.brentq(excess, 0, min(p, 1 - 1e-9), (p,)) if p else 0.0 for p in (estimate, 1 - estimate))
-    return Interval(estimate, float(low), float(1 - high), min(m, n), describe_runs(a, b))
 
 
 def performance_profile(

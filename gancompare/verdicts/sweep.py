@@ -12,9 +12,10 @@ import pandas as pd
 from gancompare.runs.layout import HISTORY
 from gancompare.runs.reading import load_rows, load_runs, load_scores
 from gancompare.runs.sweeps import BASE, VARIATIONS, cells_of, part_of
+from gancompare.verdicts.comparisons import compare
 from gancompare.verdicts.curves import rebound
-from gancompare.verdicts.differences import paired_advantage
 from gancompare.verdicts.finals import failed, finished
+from gancompare.verdicts.words import FD
 
 KEYS = ["dataset", "arm", "seed"]
 SCORES = ["fd", "variance", "floor", "label", "n_fake", "modes", "modes_tenth", "kl_uniform", "kl_uniform_floor"]
@@ -92,8 +93,8 @@ def settings_table(sweep: pd.DataFrame) -> pd.DataFrame:
 def effects(settings: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """A row per change and method: FD with it / FD without it, paired by seed, above 1 where the change makes it worse.
 
-    ``settings``: a ``settings_table``. Each interval holds at ``level``, not all at once. A failed run counts as
-    infinitely far; below three seeds there is no interval.
+    ``settings``: a ``settings_table``. Each interval holds at ``level``, not all at once. Where a run failed, the
+    comparison is by ranks; below three seeds there is no interval. The word "supported" is for "the change does harm".
     """
     rows = []
     settings = settings[settings["failed"].astype(bool) | settings["fd"].notna()]  # the others were not scored
@@ -109,9 +110,11 @@ def effects(settings: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 
 
 def _effect(base: pd.DataFrame, changed: pd.DataFrame, level: float) -> dict:
-    """Ratio of FDs with its interval, number of seeds, and failures of both sides; rows are the same seeds."""
-    logs = [np.log(side["fd"].astype(float).mask(side["failed"], np.inf)) for side in (base, changed)]
-    advantage = paired_advantage(*logs, level)  # of the base
-    with np.errstate(over="ignore"):
-        ratio = {end: float(np.exp(getattr(advantage, end))) for end in ("estimate", "low", "high")}
-    return ratio | {"n": len(base), "failed": int(changed["failed"].sum()), "base_failed": int(base["failed"].sum())}
+    """Ratio of FDs with its interval and word, number of seeds, and failures of both sides."""
+    sides = {"base": base, "changed": changed}
+    values = {
+        side: dict(rows["fd"].astype(float).mask(rows["failed"].astype(bool), np.inf)) for side, rows in sides.items()
+    }
+    finding = compare(values, "base", "changed", FD, level=level)
+    row = {key: getattr(finding, key) for key in ("estimate", "low", "high", "word", "n")}
+    return row | {"failed": int(changed["failed"].sum()), "base_failed": int(base["failed"].sum())}

@@ -9,8 +9,6 @@ from gancompare.config import RunConfig
 from gancompare.report import tables
 from gancompare.runs import layout, reading, record
 
-LEDGER = {"claim": "A & B", "source": "Paper", "quantity": "B − A", "no_effect": 0.0}
-
 
 def cells(html):
     """The text of each cell, row by row, of each table."""
@@ -28,26 +26,28 @@ def test_numbers_have_three_digits(value, text):
     assert tables.number(value) == text
 
 
-def test_ledger_has_a_word_per_claim_and_data_set_and_every_part_below():
-    def row(number, dataset, part, verdict, **more):
-        plain = {"effect": "", "estimate": np.nan, "low": np.nan, "high": np.nan, "n": 3, "note": ""}
-        return LEDGER | plain | {"number": number, "dataset": dataset, "part": part, "verdict": verdict} | more
+def ledger_row(statement, dataset, word, **more):
+    row = {"key": statement, "who": "Paper", "statement": statement, "dataset": dataset, "word": word, "n": 3}
+    row |= {"effect": "", "low": np.nan, "high": np.nan, "sentence": "It says so.", "note": "", "command": ""}
+    return row | more
 
+
+def test_ledger_has_a_word_per_statement_and_data_set_and_the_numbers_below():
     rows = [
-        row(2, "mnist", "overall", "supported", effect="1 of 1 parts supported"),
-        row(2, "mnist", "1", "supported", effect="2×", low=1.5, high=np.inf),
-        row(2, "faces", "overall", "not tested", note="run `gancompare study`"),
-        row(10, "mnist", "overall", "inconclusive"),
+        ledger_row("A & B", "mnist", "supported", effect="2×", low=1.5, high=np.inf),
+        ledger_row("A & B", "faces", "not tested", note="no runs", command="`gancompare study`"),
+        ledger_row("C", "mnist", "undecided"),
     ]
     html = tables.ledger(pd.DataFrame(rows))
     words, parts = cells(html)
     assert words == [
-        ["", "claim", "mnist", "faces", "source"],
-        ["2", "A & B", "supported", "not tested", "Paper"],
-        ["10", "A & B", "inconclusive", "–", "Paper"],
+        ["statement", "mnist", "faces", "who said it"],
+        ["A & B", "supported", "not tested", "Paper"],
+        ["C", "undecided", "–", "Paper"],
     ]
     assert len(parts) == 1 + len(rows)
-    assert parts[2][5] == "2× [1.5, ∞]"
+    assert parts[1][3] == "2× [1.5, ∞]"
+    assert parts[2][5] == "It says so. (no runs) Run gancompare study ."
     page = BeautifulSoup(html.data, "html.parser")
     assert [bold.get_text() for bold in page.table.find_all("strong")] == ["supported"]
     assert page.code.get_text() == "gancompare study"
@@ -99,13 +99,16 @@ def test_distances_are_named_by_the_primary_extractor_with_the_floor():
     assert tables.distances(pd.DataFrame()) == ({}, {})
 
 
-def test_pairs_are_named_and_missing_intervals_left_out():
-    row = {"dataset": "<d>", "a": "gan", "b": "wgan-gp", "n": 2, "won": 0, "tied": 0, "lost": 2, "p_value": np.nan}
-    row |= {"ratio_estimate": 0.5, "ratio_low": np.nan, "ratio_high": np.nan, "p_holm": np.nan}
-    row |= {"chance_estimate": 0.25, "chance_low": 0.1, "chance_high": 0.5}
-    html = tables.pairs(pd.DataFrame([row]))
-    assert cells(html)[0][1] == ["<d>", "GAN against WGAN-GP", "2", "0 – 0 – 2", "0.5", "–", "–", "0.25 [0.1, 0.5]"]
+def test_pairs_name_the_nearer_arm_on_each_clock():
+    row = {"dataset": "<d>", "a": "gan", "b": "wgan-gp", "ratio": 0.5, "low": 0.4, "high": 0.6, "word": "contradicted"}
+    rows = [row | {"clock": "seconds"}, row | {"clock": "images_seen", "word": "undecided", "low": np.nan}]
+    html = tables.pairs(pd.DataFrame(rows))
+    assert cells(html)[0] == [
+        ["data set", "FD of", "at equal seconds", "at equal images seen"],
+        ["<d>", "WGAN-GP / GAN", "0.5 [0.4, 0.6] WGAN-GP nearer", "0.5 undecided"],
+    ]
     assert "nan" not in html.data
+    assert "No two arms" in tables.pairs(pd.DataFrame()).data
 
 
 def test_any_table_has_numbers_of_three_digits_and_one_interval():
@@ -127,8 +130,7 @@ def test_text_is_escaped_headers_have_a_scope_and_tables_a_caption():
     assert page.script is None
     assert page.caption.get_text() == page.thead.th.get_text() == page.tbody.th.get_text() == evil
     assert [cell["scope"] for cell in page.find_all("th")] == ["col", "col", "row"]
-    row = {"claim": evil, "source": evil, "quantity": f"`{evil}`", "effect": evil, "note": evil, "dataset": evil}
-    row |= {"number": 1, "part": "overall", "verdict": evil, "low": 0.0, "high": 1.0, "n": 3}
+    row = ledger_row(evil, evil, evil, effect=evil, low=0.0, high=1.0, note=f"`{evil}`", sentence=evil)
     page = BeautifulSoup(tables.ledger(pd.DataFrame([row])).data, "html.parser")
     assert page.script is None
     assert page.code.get_text() == evil

@@ -1,6 +1,5 @@
-"""Small helpers, and studies whose results are known, for the tests of verdicts."""
+"""Studies and sweeps whose results are known."""
 
-import itertools
 import math
 from types import SimpleNamespace
 
@@ -8,13 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gancompare.arms import critic_steps, method_of
 from gancompare.runs.reading import Study
-from gancompare.verdicts import claims
 
-VARIANCE = 500.0
-STEADY = np.array([1.0, 1.1, 0.9, 1.05, 0.95, 1.02])  # a method's spread over six seeds
-LEVELS = {"gan": 40.0, "wgan": 20.0, "wgan-gp": 10.0, "gan-gp": 20.0}
-SPREAD = {"gan": [0, 3, 1, 4, 2, 5], "wgan": [5, 1, 4, 0, 3, 2], "wgan-gp": [1, 0, 5, 3, 2, 4], "gan-gp": range(6)}
+SEEDS = 6
+STEPS, POINTS, BATCH = (
+    1000,
+    20,
+    64,
+)  # one critic step: five times as many steps
+EXTRACTORS = ("classifier", "random-init", "pixel-pca")
 
 
 @pytest.fixture
@@ -36,62 +38,85 @@ def with_diverged():
 
 
 @pytest.fixture
-def known():
-    """A study with known results: ``study(...)`` makes one, ``verdicts(study, number)`` judges a claim on it; and the
-    numbers it is made of.
+def synthetic():
+    """``study(...)`` and ``settings(...)`` make tables, ``around`` and ``scattered`` values by seed."""
+    return SimpleNamespace(study=_study, settings=_settings, around=_around, scattered=_scattered, SEEDS=SEEDS)
+
+
+def _around(center, seeds=SEEDS, *, spread=0.01, shift=0):
+    """Values that lie ``spread`` (relative) around ``center``, in another order for another ``shift``."""
+    z = np.linspace(-1, 1, seeds)
+    return center * np.exp(spread * np.roll(z[np.random.default_rng(shift).permutation(seeds)], shift))
+
+
+def _scattered(center, seeds=SEEDS, shift=0):
+    """Values so far apart that nothing can be decided from them."""
+    return _around(center, seeds, spread=0.7, shift=shift + 1)
+
+
+def _study(fd, **known):
+    """A ``Study`` on one data set.
+
+    ``fd``: arm → final FD by seed; NaN or infinite: the run diverged. All arms see equally many images, so an arm with
+    one critic step makes five times as many generator steps. FD reaches its final value early and stays. Keywords, all
+    by arm and then by seed: ``opinions`` (extractor → factor of its FD, by arm), ``falling`` (arms whose FD never
+    flattens), ``rebound`` (final / lowest FD), ``history`` (column → values along a run, given the seed), ``scores``
+    (metric → final values), ``gradients`` (largest / smallest norm over five layers), ``seconds`` (per step), ``runs``
+    (column → value by arm).
     """
-    return SimpleNamespace(
-        study=_study,
-        swapped=_swapped,
-        verdicts=_verdicts,
-        VARIANCE=VARIANCE,
-        STEADY=STEADY,
-        LEVELS=LEVELS,
-        SPREAD=SPREAD,
-    )
+    tables = {"runs": [], "histories": [], "scores": [], "distances": [], "diagnostics": []}
+    for arm, values in fd.items():
+        for seed, value in enumerate(values):
+            _run(tables, arm, seed, value, known)
+    return Study(**{key: pd.DataFrame(rows) for key, rows in tables.items()})
 
 
-def _study(fd=None, seeds=6, second="agrees", **metrics):
-    """A ``Study`` with known results; a NaN or infinite FD is a diverged run.
+def _run(tables, arm, seed, final, known):
+    lost = not math.isfinite(final)
+    ratio = (5 if method_of(arm) != "gan" else 1) if critic_steps(arm) is None else critic_steps(arm)
+    total, key = STEPS * 5 // ratio, {"dataset": "mnist", "arm": arm, "seed": seed}
+    status = "diverged" if lost else "complete"
+    pace = known.get("seconds", {}).get(arm, np.full(seed + 1, ratio / 100))[seed]
+    run = {"status": status, "steps_done": total, "seconds": total * pace, "profile": "quick", "generator_steps": STEPS}
+    tables["runs"].append(key | run | {column: own[arm] for column, own in known.get("runs", {}).items()})
 
-    ``fd``: method → FDs by seed. ``second``: what a second extractor says: "agrees", "swapped", or None if there is
-    none. Other keywords: metric → method → values by seed.
-    """
-    fd = fd or {m: LEVELS[m] * STEADY[SPREAD[m]] for m in LEVELS}
-    runs, scores, histories = [], [], []
-    for method, values in fd.items():
-        for seed, value in enumerate(values[:seeds]):
-            run = {"dataset": "mnist", "arm": method, "seed": seed}
-            ended = "complete" if math.isfinite(value) else "diverged"
-            cost = {"gan": 1, "gan-gp": 4, "wgan": 2.5, "wgan-gp": 5}[method] * STEADY[SPREAD[method][seed % 6]] ** 0.2
-            runs.append(run | {"status": ended, "seconds": 400 * cost, "steps_done": 400, "clip": 0.01})
-            finite = math.isfinite(value)
-            row = run | {"status": ended, "checkpoint": "last", "generator_steps": 400, "n_fake": 1000, "floor": 0.52}
-            row |= {"variance": VARIANCE if finite else math.nan}
-            row |= {key: by[method][seed] if finite and method in by else math.nan for key, by in metrics.items()}
-            fds = {"classifier": value, "random-init": value**-1 if second == "swapped" else 7 * value}
-            for extractor, number in itertools.islice(fds.items(), 1 if second is None else 2):
-                names = {"extractor": extractor, "primary": extractor == "classifier", "label": f"FD-{extractor}"}
-                scores.append(row | names | {"fd": number if finite else math.nan})
-            n_critic = 1 if method == "gan" else 5
-            for step in range(0, 401, 10):
-                estimate = (500 - step) / 50 if method.startswith("wgan") else math.nan
-                measured = step > 0 and step % 50 == 0
-                curve = value * (400 / step) ** 1.5 if measured and finite else math.nan
-                clocks = {"generator_steps": step, "images_seen": step * n_critic * 64, "seconds": step * cost}
-                histories.append(run | clocks | {"wasserstein_estimate": estimate, "fd": curve})
-                histories[-1] |= {"critic_loss": 1.0, "generator_loss": 1.0}
-    return Study(*map(pd.DataFrame, (runs, histories, scores, [])))
-
-
-def _swapped(a="gan", b="wgan-gp"):
-    """FDs with those of two methods exchanged, so that the claim is wrong."""
-    fd = {m: LEVELS[m] * STEADY[SPREAD[m]] for m in LEVELS}
-    return fd | {a: fd[b], b: fd[a]}
+    steps = np.unique(np.geomspace(total / 200, total, POINTS).astype(int))
+    shape = 1 + 9 * np.exp(-60 * steps / total)
+    if arm in known.get("falling", ()):
+        shape = (total / steps) ** 0.5
+    if "rebound" in known:
+        shape[-5] = 1 / known["rebound"][arm][seed]
+    clocks = {"generator_steps": steps, "images_seen": steps * ratio * BATCH, "seconds": steps * pace}
+    history = pd.DataFrame(clocks)
+    for column, of_seed in known.get("history", {}).get(arm, {}).items():
+        values = of_seed(seed)
+        history = history if len(values) == len(history) else pd.DataFrame(_longer(clocks, len(values)))
+        history[column] = values
+    tables["histories"] += (history.assign(**key)).to_dict("records")
+    for extractor in known.get("extractors", EXTRACTORS):
+        factor = known.get("opinions", {}).get(extractor, {}).get(arm, 1.0)
+        curve = np.full(len(steps), 9.0) if lost else final * factor * shape
+        about = key | {"weights": "ema", "extractor": extractor, "n": 1000, "floor": 0.1}
+        tables["distances"] += [about | {"generator_steps": s, "fd": v} for s, v in zip(steps, curve, strict=True)]
+        about = key | {"status": status, "checkpoint": "last", "extractor": extractor, "n_fake": 1000}
+        about |= {"primary": extractor == EXTRACTORS[0], "label": f"FD-{extractor}", "variance": 1e6}
+        final_scores = {metric: math.nan if lost else own[arm][seed] for metric, own in known.get("scores", {}).items()}
+        tables["scores"].append(about | {"fd": math.nan if lost else final * factor} | final_scores)
+    for layer, norm in enumerate(known["gradients"][arm][seed] ** np.linspace(0, 1, 5) if "gradients" in known else ()):
+        about = key | {"generator_steps": total, "quantity": "layer_gradient_norm"}
+        tables["diagnostics"].append(about | {"where": f"layer{layer}", "value": norm})
 
 
-def _verdicts(study, number):
-    """Part → verdict of the claim of that number on a study, and its rows of the ledger by part."""
-    rows = claims.ledger(study)
-    rows = rows[rows["number"] == number].set_index("part")
-    return rows["verdict"].to_dict(), rows
+def _longer(clocks, points):
+    return {clock: np.geomspace(values[0], values[-1], points) for clock, values in clocks.items()}
+
+
+def _settings(field, arm, by_value, quantity="fd"):
+    """Settings of a sweep; ``by_value``: value of ``field`` → ``quantity`` by seed, the base first."""
+    base, rows = next(iter(by_value)), []
+    for value, numbers in by_value.items():
+        for seed, number in enumerate(numbers):
+            row = {"field": field, "value": value, "is_base": value == base, "dataset": "mnist", "arm": arm}
+            row |= {"seed": seed, "failed": math.isinf(number), "fd": 1.0, "instability": 1.0}
+            rows.append(row | {quantity: number})
+    return pd.DataFrame(rows)

@@ -3,9 +3,17 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from gancompare.verdicts.calibration import coverage_table, simulated_coverage
+from gancompare.verdicts.calibration import (
+    coverage_table,
+    error_table,
+    power_table,
+    simulated_coverage,
+    simulated_words,
+    words_table,
+)
 from gancompare.verdicts.intervals import BOUNDS, interval
 
 
@@ -76,3 +84,49 @@ def test_global_random_state_is_neither_used_nor_touched():
     coverage_table(seeds=(3,), studies=20)
     assert one == two
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+
+
+@pytest.mark.slow
+def test_wrong_words_are_as_rare_as_stated_without_a_difference():
+    table = error_table(studies=1000)
+    slack = 2.6 * (0.05 * 0.95 / 1000) ** 0.5  # 99.5 % of the error of 1,000 studies
+    assert (table <= 0.05 + slack).all(axis=None)
+    assert list(table.columns) == ["n = 3", "n = 5", "n = 10"]
+
+
+@pytest.mark.slow
+def test_power_grows_with_seeds_and_with_the_effect():
+    table = power_table(studies=1000)
+    for truth in ("1.3×", "2×", "2×, 20 % of runs of the worse arm fail", "2×, all runs of the worse arm fail"):
+        assert table.loc[truth].is_monotonic_increasing
+    assert (table.loc["2×"] > table.loc["1.3×"]).all()
+    assert table.loc["2×", "n = 5"] > 0.95
+    assert (table.loc["2×, all runs of the worse arm fail", ["n = 5", "n = 10"]] == 1).all()
+    equivalence = [np.mean(simulated_words(1.0, n, spread=0.05) == "no difference") for n in (3, 5, 10)]
+    assert equivalence == sorted(equivalence)
+    assert equivalence[-1] > 0.9
+
+
+def test_words_table_holds_both():
+    table = words_table(seeds=(5,), studies=20)
+    assert set(table.index.get_level_values("word")) == {"wrong word", "right word"}
+    pd.testing.assert_frame_equal(table, words_table(seeds=(5,), studies=20))
+
+
+def test_simulated_words_are_those_of_the_rule_itself():
+    rng = np.random.default_rng(0)
+    words = simulated_words(1.5, 5, failing=(0.0, 0.2), studies=300, rng=rng)
+    assert set(words) <= {"supported", "contradicted", "no difference", "undecided"}
+    assert (words == simulated_words(1.5, 5, failing=(0.0, 0.2), studies=300)).all()
+    assert np.mean(simulated_words(1 / 1.5, 5, studies=300) == "contradicted") > 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [5, 10])
+def test_more_failures_of_the_worse_arm_never_weaken_the_evidence(n):
+    shares = [0.0, 0.2, 0.4, 0.6, 1.0]
+    words = [simulated_words(1.3, n, failing=(0.0, share), rng=np.random.default_rng(n)) for share in shares]
+    power = [np.mean(own == "supported") for own in words]
+    assert (np.diff(power) > -0.02).all()  # a little more than the error of 1,000 studies between near neighbours
+    assert power[-1] == 1
+    assert max(np.mean(own == "contradicted") for own in words) <= 0.01

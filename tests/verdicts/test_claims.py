@@ -1,103 +1,166 @@
-"""The ledger of claims as a table: every claim on every data set, and the command for what was not tested."""
+"""Every claim against results made by hand: support, contradict, no difference, undecided; and missing runs."""
 
-import re
-import shlex
-from dataclasses import replace
+import math
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from gancompare.__main__ import parser
-from gancompare.runs.reading import Study
-from gancompare.verdicts import claims, ranking
+from gancompare.verdicts import claims, ledger, measure_critic, measure_scores, measure_stability, measure_sweeps
+from gancompare.verdicts.evidence import Evidence
+from gancompare.verdicts.words import CONTRADICTED, NO_DIFFERENCE, NOT_TESTED, SUPPORTED, UNDECIDED
+
+WORDS = (SUPPORTED, CONTRADICTED, NO_DIFFERENCE, UNDECIDED)
+TESTED = [claim for claim in claims.CLAIMS if claim.arms]
 
 
-def test_every_claim_has_one_overall_row_per_dataset(known):
-    data = known.study()
-    tables = (data.runs, data.histories, data.scores)
-    both = [pd.concat([frame, frame.assign(dataset="faces")]) for frame in tables]
-    rows = claims.ledger(Study(*both, pd.DataFrame()))
-    overall = rows[rows["part"] == "overall"]
-    assert overall.groupby("dataset")["number"].apply(list).to_dict() == {
-        "mnist": list(range(1, 14)),
-        "faces": list(range(1, 14)),
+@pytest.fixture
+def result(synthetic):
+    """A function (claim, word) → evidence in which that word is the right one."""
+    around, scattered, study = synthetic.around, synthetic.scattered, synthetic.study
+
+    def sides(word, theirs=10.0, *, supported=0.5, contradicted=2.0):
+        """(ours, theirs) by seed; the keywords are ours / theirs where the claim holds, and where it is wrong."""
+        factor = {SUPPORTED: supported, CONTRADICTED: contradicted}.get(word, 1.0)
+        ours = scattered(theirs) if word == UNDECIDED else around(theirs * factor, shift=1)
+        return ours, around(theirs)
+
+    def of_distances(claim, word):
+        return study(dict(zip(claim.arms, sides(word), strict=True)))
+
+    def of_gain(claim, word):
+        part = {SUPPORTED: 12, CONTRADICTED: 35}.get(word, 20)
+        ours = scattered(20) if word == UNDECIDED else around(part, shift=1)
+        return study(dict(zip(claim.arms, (ours, around(40), around(10)), strict=True)))
+
+    def of_coverage(claim, word):
+        level = 600 if "modes" in claim.metric else 0.5
+        values = sides(word, level, supported=1.4, contradicted=0.7)
+        values = [side.clip(max=1) for side in values] if level < 1 else values
+        scores = {
+            claim.metric: dict(zip(claim.arms, values, strict=True)),
+            "precision": dict.fromkeys(claim.arms, around(0.8)),
+        }
+        return study(dict.fromkeys(claim.arms, around(10)), scores=scores)
+
+    def of_spread(claim, word):
+        ours, theirs = {SUPPORTED: (0.01, 0.5), CONTRADICTED: (0.5, 0.01)}.get(word, (0.1, 0.1))
+        seeds = 500 if word == NO_DIFFERENCE else 6
+        sides = around(10, seeds, spread=ours), around(10, seeds, spread=theirs)
+        return study(dict(zip(claim.arms, sides, strict=True)), extractors=("classifier",))
+
+    def of_failures(claim, word):
+        seeds = 45 if word == NO_DIFFERENCE else 6
+        lost = {SUPPORTED: (0, 6), CONTRADICTED: (6, 0), UNDECIDED: (0, 1)}.get(word, (0, 0))
+        fd = {a: [math.nan] * k + [10.0] * (seeds - k) for a, k in zip(claim.arms, lost, strict=True)}
+        return study(fd, extractors=("classifier",))
+
+    def of_rebounds(claim, word):
+        rebound = dict(zip(claim.arms, sides(word, 4.0), strict=True))
+        return study(dict.fromkeys(claim.arms, around(10)), rebound=rebound)
+
+    def series(seed, sign):
+        """fd_raw and a second series that follows it (sign 1), mirrors it (−1) or does not know it (0)."""
+        rng = np.random.default_rng(seed)
+        walk, other = np.exp(rng.standard_normal(800) + 3), np.exp(rng.standard_normal(800) + 3)
+        return walk, {1: 0.1 * walk, -1: 1 / walk, 0: other}[sign]
+
+    def signs(word):
+        constant = {SUPPORTED: 1, CONTRADICTED: -1, NO_DIFFERENCE: 0}
+        return lambda seed: constant.get(word, (1, -1)[seed % 2])
+
+    def of_estimate(claim, word):
+        arm, sign = claim.arms[0], signs(word)
+        history = {arm: {"fd_raw": lambda s: series(s, 0)[0], "wasserstein_estimate": lambda s: series(s, sign(s))[1]}}
+        if len(claim.arms) == 2:  # against the losses of a GAN, which do not follow, or follow where they are to win
+            gan = 1 if word == CONTRADICTED else 0
+            sign = signs(NO_DIFFERENCE if word == CONTRADICTED else word)
+            history[arm]["wasserstein_estimate"] = lambda s: series(s, sign(s))[1]
+            history["gan"] = {"fd_raw": lambda s: series(s + 50, 0)[0]}
+            history["gan"]["generator_loss"] = lambda s: series(s + 50, gan)[1]
+            history["gan"]["critic_loss"] = lambda s: series(s + 50, 1)[1]  # falls with FD: the wrong sign
+        return study(dict.fromkeys(claim.arms, around(10)), history=history)
+
+    def of_zero(claim, word):
+        left, _ = sides(word, 0.1, supported=0.1, contradicted=4.0)
+        (arm,) = claim.arms
+        history = {arm: {"wasserstein_estimate": lambda seed: -np.array([5.0] * 19 + [5.0 * left[seed]])}}
+        return study({arm: around(10)}, history=history)
+
+    def of_clip(claim, word):
+        share, _ = sides(word, 0.01, supported=20.0, contradicted=0.1)
+        arm = "wgan,clip=0.1"
+        history = {arm: {"share_at_clip": lambda seed: np.linspace(0, share[seed], 20)}}
+        return study({arm: around(10)}, history=history, runs={"clip": {arm: 0.1}})
+
+    def of_gradients(claim, word):
+        gradients = dict(zip(claim.arms, sides(word, 50.0, supported=10.0, contradicted=0.1), strict=True))
+        norms = {"critic_norm": dict.fromkeys(claim.arms, "none")}
+        return study(dict.fromkeys(claim.arms, around(10)), gradients=gradients, runs=norms)
+
+    def of_cost(claim, word):
+        seconds = dict(zip(claim.arms, sides(word, 0.1, supported=2.0, contradicted=0.5), strict=True))
+        return study(dict.fromkeys(claim.arms, around(10)), seconds=seconds)
+
+    def of_setting(claim, word):
+        changed, base = sides(word, 10.0, supported=2.0, contradicted=1.18)
+        settings = synthetic.settings(claim.metric, claim.arms[0], {1: base, 2: changed, 3: around(10, shift=2)})
+        return study({}), settings
+
+    def of_norm(claim, word):
+        with_it, without = sides(word, 4.0)
+        values = {"layer": around(2.0), "none": without, claim.metric: with_it}
+        return study({}), synthetic.settings("critic_norm", claim.arms[0], values, "instability")
+
+    makers = {
+        measure_scores.nearer: of_distances,
+        measure_scores.most_of_the_gain: of_gain,
+        measure_scores.covers_more: of_coverage,
+        measure_scores.costlier_steps: of_cost,
+        measure_stability.less_spread: of_spread,
+        measure_stability.fails_less: of_failures,
+        measure_stability.falls_back_less: of_rebounds,
+        measure_critic.estimate_follows_fd: of_estimate,
+        measure_critic.estimate_follows_closer: of_estimate,
+        measure_critic.estimate_vanishes: of_zero,
+        measure_critic.weights_at_clip: of_clip,
+        measure_critic.gradients_range_wider: of_gradients,
+        measure_sweeps.setting_matters: of_setting,
+        measure_sweeps.falls_back_less_with: of_norm,
     }
-    assert set(rows["verdict"]) <= {"supported", "contradicted", "inconclusive", "not tested"}
-    alone = claims.ledger(data)
-    pd.testing.assert_frame_equal(rows[rows["dataset"] == "mnist"].reset_index(drop=True), alone)
+
+    def make(claim, word):
+        made = makers[claim.measure](claim, word)
+        return Evidence(*made) if isinstance(made, tuple) else Evidence(made)
+
+    return make
 
 
-def test_results_without_scores_or_histories_are_not_tested_but_for_the_cost(known):
-    empty = pd.DataFrame()
-    unscored = Study(known.study().runs, empty, empty, empty)
-    rows = claims.ledger(unscored)
-    overall = rows[rows["part"] == "overall"].set_index("number")["verdict"]
-    assert overall[6] == "supported"
-    assert set(overall.drop(6)) == {"not tested"}
-    assert ranking.summary(unscored) == ["mnist: nothing is ranked, as fewer than two methods have been scored."]
-    assert claims.ledger(Study(empty, empty, empty, empty)).empty
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("claim", TESTED, ids=lambda claim: claim.key)
+def test_known_results_get_the_right_word(claim, word, result):
+    row = ledger.row_of(claim, "mnist", result(claim, word))
+    assert row["word"] == word, row
+    assert row["low"] <= row["estimate"] <= row["high"]
+    assert row["n"] >= 6
+    assert row["effect"] in row["sentence"]
+    if word == UNDECIDED:
+        assert row["needed"] is None or row["needed"] > row["n"]
+        assert "leave it open" in row["sentence"]
 
 
-def test_commands_are_ones_the_program_understands(known):
-    data = known.study(fd={"gan": np.full(6, 40.0)})
-    budget = {"directory": "results/mine/mnist/gan/seed0", "profile": "quick", "generator_steps": 400}
-    rows = claims.ledger(replace(data, runs=data.runs.assign(**budget)))
-    needed = {claim.number: set(claim.methods) for claim in claims.CLAIMS}
-    commands = {n: re.findall(r"`(.+?)`", " ".join(notes)) for n, notes in rows.groupby("number")["note"]}
-    for number in set(range(1, 14)) - {12}:
-        assert commands[number]
-        for command in commands[number]:
-            options = parser().parse_args(shlex.split(command)[1:])
-            if number in (10, 11):  # a sweep has all methods, and a name of its own
-                assert (options.dataset, options.seeds, options.generator_steps) == ("mnist", 6, 400)
-                continue
-            assert (options.datasets, options.seeds, options.generator_steps) == (["mnist"], 6, 400)
-            assert needed[number] == set(options.methods)
-            assert options.name == "mine"
-    assert not commands[12]
+@pytest.mark.parametrize("claim", claims.CLAIMS, ids=lambda claim: claim.key)
+def test_missing_runs_are_not_tested_and_a_command_would_make_them(claim, synthetic):
+    row = ledger.row_of(claim, "mnist", Evidence(synthetic.study({"other": synthetic.around(10)})))
+    assert row["word"] == NOT_TESTED
+    assert row["note"]
+    assert row["command"] or not claim.arms
+    assert "cannot say" in row["sentence"]
 
 
-def test_what_no_command_can_test_says_what_it_needs(known):
-    found, rows = known.verdicts(known.study(), 12)
-    assert found == {"overall": "not tested"}
-    assert rows.loc["overall", "note"].startswith("not tested: needs ")
-    assert "augmentation experiment" in rows.loc["overall", "note"]
-
-
-@pytest.mark.parametrize("number", [10, 11])
-def test_claims_about_settings_need_a_sweep(known, number):
-    found, rows = known.verdicts(known.study(), number)
-    assert found == {"overall": "not tested"}
-    assert rows.loc["overall", "note"].startswith("not tested: run `gancompare sensitivity --dataset mnist ")
-
-
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6, 7, 9, 13])
-def test_a_missing_method_gives_its_command(known, number):
-    found, rows = known.verdicts(known.study(fd={"gan-minimax": []}), number)  # a study of nothing that is asked for
-    assert found == {}
-    tables = known.study(fd={"gan": np.full(6, 40.0)})
-    found, rows = known.verdicts(tables, number)
-    assert found["overall"] == "not tested"
-    assert "not tested: run `gancompare study --name NAME --datasets mnist" in rows.loc["overall", "note"]
-
-
-def test_two_seeds_test_nothing(known):
-    rows = claims.ledger(known.study(seeds=2, recall={m: [0.1, 0.2] for m in known.LEVELS}))
-    overall = rows[rows["part"] == "overall"].set_index("number")
-    assert set(overall["verdict"]) == {"not tested"}
-    for number in (1, 3, 4, 6, 9, 13):
-        assert "not enough seeds: 2 of at least 3" in overall.loc[number, "note"]
-        assert overall.loc[number, "note"].count("--seeds 3") == 1
-    assert ranking.summary(known.study(seeds=2)) == [
-        "mnist: nothing is ranked: 2 seeds in common, and an interval needs at least 3."
-    ]
-
-
-@pytest.mark.parametrize("status", ["running", "interrupted", "failed"])
-def test_unfinished_runs_are_no_results(known, status):
-    tables = known.study(seeds=4)
-    tables.runs.loc[tables.runs["seed"] >= 2, "status"] = status
-    tables.scores.loc[tables.scores["seed"] >= 2, "status"] = status
-    rows = claims.ledger(tables)
-    assert set(rows.loc[rows["part"] == "overall", "verdict"]) == {"not tested"}
+def test_claims_are_one_statement_each_with_a_source_and_keys_of_their_own():
+    keys = [claim.key for claim in claims.CLAIMS]
+    assert len(set(keys)) == len(keys)
+    assert len({claim.statement for claim in claims.CLAIMS}) == len(keys)
+    for claim in claims.CLAIMS:
+        assert claim.who == "course projects" or " et al. 20" in claim.who
+        assert not claim.statement.endswith(".")

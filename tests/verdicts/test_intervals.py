@@ -7,10 +7,7 @@ import pytest
 from rliable import metrics
 from scipy import stats
 
-from gancompare.verdicts.comparisons import verdict
-from gancompare.verdicts.differences import paired_difference
 from gancompare.verdicts.intervals import BOUNDS, interval
-from gancompare.verdicts.shares import probability_of_improvement
 
 INF, NAN = math.inf, math.nan
 
@@ -83,10 +80,6 @@ def test_below_three_seeds_there_is_no_interval(ends_of, values):
     found = interval(values)
     assert np.isnan(ends_of(found)).all()
     assert found.note == f"not enough seeds: {len(values)} of at least 3"
-    assert verdict(found) == "not tested"
-    for effect in (paired_difference(values, values).advantage, probability_of_improvement(values, [1, 2, 3, 4])):
-        assert verdict(effect) == "not tested"
-        assert "not enough seeds" in effect.note
 
 
 @pytest.mark.parametrize("mark", [NAN, INF, -INF])
@@ -130,7 +123,18 @@ def test_errors_name_the_argument_and_the_value(call, message):
 def test_arguments_are_left_alone():
     a, b = np.array([1.0, NAN, 3.0]), np.array([2.0, INF, 1.0])
     interval(a)
-    paired_difference(a, b)
-    probability_of_improvement(a, b)
+    interval(b, kind="mean")
     assert str(a) == "[ 1. nan  3.]"
     assert str(b) == "[ 2. inf  1.]"
+
+
+@pytest.mark.parametrize("lower_is_better", [True, False])
+def test_diverging_never_improves_an_estimate(with_diverged, lower_is_better):
+    rng, sign = np.random.default_rng(6), 1 if lower_is_better else -1
+    for trial in range(150):
+        n = int(rng.integers(3, 12))
+        runs = with_diverged(rng, (n,), 0.2)
+        worse = np.where(np.arange(n) == rng.integers(n), NAN, runs)
+        for kind in ("iqm", "mean"):
+            before, after = (interval(x, kind=kind, lower_is_better=lower_is_better).estimate for x in (runs, worse))
+            assert sign * after >= sign * before, trial

@@ -8,7 +8,7 @@ from scipy import stats
 
 from gancompare.report.figures import sweep as figures
 from gancompare.study.sweep import plan
-from gancompare.verdicts import architectures, claims
+from gancompare.verdicts import architectures, ledger
 from gancompare.verdicts.sweep import describe_sweep, effects, read_sweep, settings_table
 
 VARIANCE = 100.0  # of the real features in the runs that ``write_run`` writes
@@ -55,7 +55,25 @@ def test_an_effect_is_the_paired_ratio_with_students_interval(sweep):
     found = rows.loc[0.1]
     assert (found["field"], found["arm"], found["base"], found["n"]) == ("clip", "wgan", 0.01, 3)
     assert [found[end] for end in ("estimate", "low", "high")] == pytest.approx(np.exp([logs.mean(), low, high]))
-    assert (rows.loc[0.001, "failed"], rows.loc[0.001, "base_failed"], rows.loc[0.001, "estimate"]) == (2, 0, math.inf)
+    assert found["word"] == "supported"  # the change does harm
+    failed = rows.loc[0.001]  # by ranks: two of three runs failed
+    assert (failed["failed"], failed["base_failed"], failed["estimate"], failed["word"]) == (
+        2,
+        0,
+        math.inf,
+        "undecided",
+    )
+
+
+def test_a_sweep_is_judged_in_a_ledger_of_its_own_or_beside_a_study(sweep, synthetic):
+    alone = ledger.ledger(None, sweep).set_index("key")
+    assert set(alone["dataset"]) == {"mnist5k"}
+    assert alone.loc["clip of wgan", "word"] == "supported"  # by the other value, at which no run failed
+    assert "2 of 3 runs failed at 0.001" in alone.loc["clip of wgan", "note"]
+    assert alone.loc["penalty_weight of wgan-gp", "command"].startswith("`gancompare sensitivity --dataset mnist5k")
+    both = ledger.ledger(synthetic.study({"gan": synthetic.around(10), "wgan": synthetic.around(5)}), sweep)
+    assert list(both["dataset"].unique()) == ["mnist", "mnist5k"]
+    assert len(both) == 2 * both["key"].nunique()
 
 
 def test_heat_maps_name_every_cell(sweep):
@@ -73,7 +91,7 @@ def test_where_there_is_no_sweep_the_command_is_named(tmp_path):
     assert "gancompare sensitivity --name mine" in describe_sweep(empty, tmp_path, "mine")
     settings = settings_table(empty)
     assert effects(settings).empty
-    assert claims.sweep_ledger(settings).empty
+    assert ledger.ledger(None, empty).empty
     assert figures.heat_maps(settings, "fd", "FD") is figures.architectures(empty, (1.0,), 1.0) is None
     assert architectures.success_rates(empty).empty
 
