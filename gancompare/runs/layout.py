@@ -10,7 +10,7 @@
 - ``samples/step*.png``: images from the same latents as training goes on;
 - ``generator.safetensors``: the weights that samples come from (the moving average where there is one);
 - ``best.safetensors``: the same at the lowest distance to real images seen during training;
-- ``metrics.json``: the scores of both; ``evaluation.csv``: the same as a table;
+- ``metrics.json``: the scores of both, and the landmarks to read them by; ``evaluation.csv``: the scores as a table;
 - ``neighbours.png``: samples above the training images nearest to them;
 - ``checkpoint.pt``: everything a resume needs; large, and not meant for version control;
 - ``02_train.ipynb``: the executed notebook, unless the run was made without one.

@@ -122,7 +122,9 @@ def judgement(scores: dict[str, Any]) -> dict[str, bool]:
     ``beyond_landmark``: real images with their patches shuffled are nearer, so the distance ranks nothing.
     ``precision_flagged``: a precision that real images do not reach, of images that cover next to none of them.
     """
+    real_ones = scores["real_precision"]
+    above = real_ones is not None and scores["precision"] > real_ones
     return {
         "beyond_landmark": scores["fd"] >= scores["landmarks"]["patch_shuffled"],
-        "precision_flagged": scores["precision"] > scores["real_precision"] and scores["recall"] < RECALL_NEAR_ZERO,
+        "precision_flagged": above and scores["recall"] < RECALL_NEAR_ZERO,
     }

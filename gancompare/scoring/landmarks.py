@@ -141,7 +141,7 @@ class Landmarks(NamedTuple):
 
     n: int  # of either side
     distances: dict[str, float]  # a name of LANDMARKS → FD; "real" is the floor
-    precision: float  # of real images against real ones: more is no merit
+    precision: float | None  # of real images against real ones: more is no merit; None below 4 images
 
 
 def landmarks(reference: Reference, n: int) -> Landmarks:
@@ -150,11 +150,13 @@ def landmarks(reference: Reference, n: int) -> Landmarks:
 
     def build() -> dict[str, Tensor]:
         distances = [distance(reference, corrupt(real), real.n) for corrupt in LANDMARKS.values()]
-        precision, _ = precision_recall(*reference.features[: 2 * real.n].split(real.n))
+        parts = reference.features[: 2 * real.n].split(real.n)
+        precision = precision_recall(*parts)[0] if real.n > 3 else math.nan
         return {"values": torch.tensor([*distances, precision], dtype=torch.float64)}
 
     *distances, precision = cached(cache_key("landmarks", reference, real.n), build)["values"].tolist()
-    return Landmarks(real.n, dict(zip(LANDMARKS, distances, strict=True)), precision)
+    known = None if math.isnan(precision) else precision
+    return Landmarks(real.n, dict(zip(LANDMARKS, distances, strict=True)), known)
 
 
 def distance(reference: Reference, images: Tensor, n: int) -> float:

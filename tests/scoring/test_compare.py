@@ -11,7 +11,7 @@ from gancompare.__main__ import main
 from gancompare.data.datasets import load_dataset, load_splits
 from gancompare.data.errors import DataError
 from gancompare.runs import record
-from gancompare.scoring.compare import compare
+from gancompare.scoring.compare import compare, summary
 from gancompare.scoring.features.extractors import load_extractor
 from gancompare.scoring.metrics.frechet import frechet_distance
 
@@ -88,6 +88,14 @@ def test_a_subset_is_a_random_draw_and_not_the_first_by_name(tmp_path):
     assert drawn["fd"] == pytest.approx(0, abs=1e-9)
     assert drawn["variance"] == pytest.approx(whole.item(), rel=0.2)
     assert dark < 0.4 * whole
+
+
+def test_six_images_are_enough(many_images, tmp_path):
+    for path in sorted(many_images.iterdir())[:6]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    result = compare(tmp_path, tmp_path, extractor="random-init", image_size=28, channels=1)
+    assert result["extractors"]["random-init"]["real_precision"] is None  # of three images against three
+    assert "images" in "\n".join(summary(result))
 
 
 def test_evaluate_says_what_is_wrong(scored, image_folder, tmp_path, capsys):

