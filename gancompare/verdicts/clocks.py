@@ -9,7 +9,7 @@ from gancompare.runs.layout import CLOCKS
 from gancompare.runs.reading import Study
 from gancompare.verdicts.comparisons import compare_by_all
 from gancompare.verdicts.evidence import Evidence
-from gancompare.verdicts.words import Finding, missing
+from gancompare.verdicts.words import DECIDED, UNDECIDED, Finding, missing
 
 PAIRS = ["dataset", "a", "b", "clock", "ratio", "low", "high", "n", "word", "needed", "extractors", "note"]
 
@@ -33,11 +33,14 @@ def pairs_at_clocks(study: Study, level: float = 0.95) -> pd.DataFrame:
 def nearer(evidence: Evidence, ours: str, theirs: str, clock: str, *, level: float = 0.95) -> Finding:
     """Whether ``ours`` has the lower FD at equal ``clock``, by all extractors. The note says which arm still fell."""
     if not evidence.curves:
-        return missing("no distances were measured during training")
+        return missing("no distances were measured during training by an extractor that may rank these data")
     lacking = [arm for arm in (ours, theirs) if not (_has_curves(evidence, arm) or evidence.failed(arm))]
     if lacking:
         return missing(f"no runs of {' and '.join(map(name, lacking))}")
-    finding = compare_by_all(evidence.at_equal(clock, (ours, theirs)), ours, theirs, level=level)
+    values = evidence.at_equal(clock, (ours, theirs))
+    finding = compare_by_all(values, ours, theirs, level=level)
+    if (beyond := evidence.beyond_landmark(values, (ours, theirs))) and finding.word in DECIDED:
+        finding = finding.but(UNDECIDED, beyond)
     return finding.with_note(evidence.still_falling((ours, theirs)))
 
 

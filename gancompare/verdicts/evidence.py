@@ -12,7 +12,7 @@ from gancompare.arms import name
 from gancompare.runs.layout import CLOCKS
 from gancompare.runs.reading import Study
 from gancompare.verdicts.comparisons import Values
-from gancompare.verdicts.finals import failed_seeds, final_fd, final_scores
+from gancompare.verdicts.finals import failed_seeds, final_fd, final_scores, may_rank
 
 FLAT = 0.05  # FD that falls by less than this share over the last fifth of a run's steps has flattened
 Curve = Mapping[str, np.ndarray]  # each of CLOCKS and "fd" → logarithms (k,), in the order of steps
@@ -48,6 +48,15 @@ class Evidence:
     def scores(self, metric: str) -> dict[str, Values]:
         """Label → arm → seed → a final score, primary extractor first; see ``finals.final_scores``."""
         return final_scores(self.study.scores, metric)
+
+    def beyond_landmark(self, values: Mapping[str, Values], arms: Sequence[str]) -> str:
+        """Why nothing is ranked where all ``arms`` are further from the real images than these are with their patches
+        shuffled, by the primary extractor; or "". ``values``: as ``at_equal`` gives them.
+        """
+        extractor, by_arm = next(iter(values.items()), ("", {}))
+        mark = _landmark(self.study.scores, extractor)
+        medians = [np.median([value for value in by_arm.get(arm, {}).values()] or [0.0]) for arm in arms]
+        return "no arm is nearer than real images whose patches are shuffled" if min(medians) >= mark else ""
 
     def still_falling(self, arms: Sequence[str]) -> str:
         """Why final values of ``arms`` are not ranked: those of which half the runs had not flattened; or ""."""
@@ -91,7 +100,7 @@ def curves_of(study: Study) -> dict[str, dict[str, dict[int, Curve]]]:
     clocks = {key: own.sort_values("generator_steps") for key, own in histories.groupby(["arm", "seed"])}
     curves: dict[str, dict] = {extractor: {} for extractor in _primary_first(study)}
     for (extractor, arm, seed), own in rows.groupby(["extractor", "arm", "seed"], sort=False):
-        if (arm, seed) not in clocks:
+        if (arm, seed) not in clocks or extractor not in curves:
             continue
         own, clock = own.sort_values("generator_steps"), clocks[arm, seed]
         steps = own["generator_steps"].to_numpy(float)
@@ -112,11 +121,22 @@ def flattened(study: Study) -> pd.DataFrame:
 
 
 def _primary_first(study: Study) -> list[str]:
-    """The extractors of the distances; the primary is that of the scores, else the one that is measured first."""
+    """The extractors of the distances that may rank; the primary is that of the scores, else the first measured."""
     extractors = list(dict.fromkeys(study.distances["extractor"]))
     scores = study.scores
     primary = set(scores.loc[scores["primary"], "extractor"]) if "primary" in scores else {}
+    if "admitted" in scores:
+        ranking = set(may_rank(scores)["extractor"])
+        extractors = [extractor for extractor in extractors if extractor in ranking]
     return sorted(extractors, key=lambda extractor: extractor not in primary)
+
+
+def _landmark(scores: pd.DataFrame, extractor: str) -> float:
+    """FD of real images whose patches are shuffled, at the number of images measured in training; inf if not known."""
+    if "monitor_landmarks" not in scores:
+        return math.inf
+    marks = scores.loc[scores["extractor"] == extractor, "monitor_landmarks"].dropna()
+    return marks.iloc[0].get("patch_shuffled", math.inf) if len(marks) else math.inf
 
 
 def _last_fall(curve: Curve) -> float:

@@ -18,6 +18,18 @@ def finished(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["status"].isin(FINISHED)] if "status" in rows else rows.iloc[:0]
 
 
+def may_rank(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows of extractors that order the ladders of controls on these data (see ``scoring.admission``).
+
+    Empty if the primary extractor does not: then nothing is ranked.
+    """
+    if "admitted" not in scores or "extractor" not in scores:
+        return scores
+    barred = set(scores.loc[scores["admitted"].eq(False), "extractor"])
+    primary = set(scores.loc[scores["primary"].astype(bool), "extractor"]) if "primary" in scores else set()
+    return scores.iloc[:0] if primary & barred else scores[~scores["extractor"].isin(barred)]
+
+
 def failed(rows: pd.DataFrame) -> pd.Series:
     """Which of the scored runs in ``rows`` diverged or collapsed: their final FD reaches COLLAPSED times the variance
     of the real features.
@@ -32,7 +44,7 @@ def final_scores(scores: pd.DataFrame, metric: str, checkpoint: str = "last") ->
     ``metric`` is a key of METRICS. Extractors that cannot measure it are left out. So are runs that were scored at
     other steps or on another number of images than most: their FDs are not comparable.
     """
-    rows = finished(scores)
+    rows = may_rank(finished(scores))
     if rows.empty or metric not in rows or "extractor" not in rows:
         return {}
     if "checkpoint" in rows:

@@ -1,5 +1,6 @@
 """Curves at equal generator steps, images and seconds, and whether they had flattened."""
 
+import dataclasses
 import itertools
 import math
 
@@ -111,3 +112,34 @@ def test_without_distances_nothing_is_said():
     empty = pd.DataFrame()
     assert pairs_at_clocks(Study(empty, empty, empty, empty, empty)).empty
     assert flattened(Study(empty, empty, empty, empty, empty)).empty
+
+
+def scores_of(admitted, mark):
+    """Final scores that say which extractors were admitted, and the distance of shuffled real images."""
+    rows = [
+        {"dataset": "d", "arm": "gan", "seed": 0, "status": "complete", "checkpoint": "last", "extractor": extractor}
+        | {"primary": extractor == "a", "admitted": passed, "monitor_landmarks": {"patch_shuffled": mark}}
+        for extractor, passed in admitted.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_an_extractor_that_was_not_admitted_has_no_part_in_a_ranking():
+    study = power_law(ARMS, opinions={"a": False, "b": False, "c": True})  # c says the opposite
+    assert ratio(pairs_at_clocks(study), "generator_steps")["word"] == "undecided"
+    barred = dataclasses.replace(study, scores=scores_of({"a": True, "b": True, "c": False}, 1e9))
+    row = ratio(pairs_at_clocks(barred), "generator_steps")
+    assert (row["word"], row["extractors"]) == ("contradicted", "a: contradicted, b: contradicted")
+    without = dataclasses.replace(study, scores=scores_of({"a": False, "b": True, "c": True}, 1e9))
+    assert pairs_at_clocks(without).empty  # the primary extractor cannot rank these data
+
+
+def test_beyond_the_landmark_of_shuffled_real_images_nothing_is_ranked():
+    study = power_law(ARMS)  # at 1,000 steps FD is 3.2 and 1.9
+    admitted = {"a": True, "b": True, "c": True}
+    far = pairs_at_clocks(dataclasses.replace(study, scores=scores_of(admitted, 1.5)))
+    row = ratio(far, "generator_steps")
+    assert row["word"] == "undecided"
+    assert "patches are shuffled" in row["note"]
+    near = pairs_at_clocks(dataclasses.replace(study, scores=scores_of(admitted, 2.5)))  # one of them lies below it
+    assert ratio(near, "generator_steps")["word"] == "contradicted"
