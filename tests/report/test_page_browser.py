@@ -78,7 +78,7 @@ def test_tables_sort(browser_page, path, column, ascending, score_table):
 
     def order():
         return [
-            list(score_table.method).index(name) for name in table.locator("tbody td:first-child").all_inner_texts()
+            list(score_table.arm).index(name) for name in table.locator("tbody td:first-child").all_inner_texts()
         ]
 
     assert order() == [0, 1, 2, 3]
