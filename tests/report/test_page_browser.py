@@ -77,9 +77,7 @@ def test_tables_sort(browser_page, path, column, ascending, score_table):
     head = table.get_by_role("columnheader", name=column, exact=True)
 
     def order():
-        return [
-            list(score_table.arm).index(name) for name in table.locator("tbody td:first-child").all_inner_texts()
-        ]
+        return [list(score_table.arm).index(name) for name in table.locator("tbody td:first-child").all_inner_texts()]
 
     assert order() == [0, 1, 2, 3]
     assert head.get_attribute("aria-sort") is None
