@@ -10,6 +10,7 @@ from gancompare.runs.reading import Study
 from gancompare.verdicts.comparisons import LABELS
 from gancompare.verdicts.effects import FACTORS, pooled
 from gancompare.verdicts.evidence import Evidence
+from gancompare.verdicts.intervals import MIN_SEEDS
 from gancompare.verdicts.words import (
     CONTRADICTED,
     NO_DIFFERENCE,
@@ -28,6 +29,7 @@ SUBJECTS = {
     "penalty instead of clipping": "the gradient penalty in place of clipping",
     "five critic steps instead of one": "five critic steps in place of one",
 }
+UNPAIRED = "as no two arms that differ in one alone were trained"
 
 
 def answer(study: Study, level: float = 0.95) -> list[str]:
@@ -42,9 +44,9 @@ def answer(study: Study, level: float = 0.95) -> list[str]:
         }
         tested = {key: own for key, own in findings.items() if own["seconds"].word != NOT_TESTED}
         if not tested:
-            lines.append(
-                f"{dataset}: no ingredient can be judged, as no two arms that differ in one alone were trained."
-            )
+            seeds = max(own["seconds"].n for own in findings.values())
+            why = f"from {seeds} seeds; at least {MIN_SEEDS} are needed" if seeds else UNPAIRED
+            lines.append(f"{dataset}: no ingredient can be judged {why}.")
             continue
         lines.append(f"{dataset}: {_sentences(tested)} {_caveat(evidence, study.of(dataset).runs, tested)}")
     return lines

@@ -7,7 +7,7 @@ An effect is a ratio (compared as its logarithm) or a difference, positive in th
 - **supported** or **contradicted** if the whole interval lies on one side of no effect, or of the effect that the
   statement asks for (``least``).
 - **undecided** otherwise, with the number of seeds that would probably decide it.
-- **not tested** only where the runs are missing.
+- **not tested** only where the runs are missing or of fewer than three seeds.
 """
 
 import math

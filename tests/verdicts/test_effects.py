@@ -126,4 +126,9 @@ def test_the_caveat_is_the_one_that_matters_most(factorial, known, caveat):
 
 
 def test_without_two_arms_that_differ_in_one_ingredient_there_is_no_answer(synthetic):
-    assert "no ingredient can be judged" in answer(synthetic.study({"gan": synthetic.around(10)}))[0]
+    assert "as no two arms that differ in one alone" in answer(synthetic.study({"gan": synthetic.around(10)}))[0]
+
+
+def test_with_two_seeds_the_answer_asks_for_more_seeds_and_not_for_more_arms(synthetic):
+    two = {"wgan": synthetic.around(10)[:2], "wgan-gp": synthetic.around(20)[:2]}
+    assert "judged from 2 seeds; at least 3 are needed" in answer(synthetic.study(two))[0]
