@@ -142,3 +142,30 @@ def write_run():
             (directory / "metrics.json").write_text(json.dumps(content))
 
     return write
+
+
+LSGAN = """
+from dataclasses import dataclass
+from gancompare.objectives import METHODS
+
+@dataclass(frozen=True)
+class LSGAN:
+    n_critic: int = 1
+    wasserstein = False
+    def critic_loss(self, critic, real, fake, rng):
+        return {"real": (critic(real) - 1).square().mean(), "fake": critic(fake).square().mean()}
+    def generator_loss(self, critic, fake, real, rng):
+        return (critic(fake) - 1).square().mean()
+    def constrain(self, critic):
+        pass
+
+METHODS["lsgan"] = LSGAN
+"""
+
+
+@pytest.fixture
+def lsgan_file(tmp_path):
+    """A file that adds the least-squares objective."""
+    path = tmp_path / "mine.py"
+    path.write_text(LSGAN)
+    return path

@@ -531,25 +531,6 @@ def test_real_and_fake_are_scored_in_batches_of_their_own(name, rng):
     assert calls == [3] * (3 if name in PENALISED else 2)
 
 
-LSGAN = """
-from dataclasses import dataclass
-from gancompare.objectives import METHODS
-
-@dataclass(frozen=True)
-class LSGAN:
-    n_critic: int = 1
-    wasserstein = False
-    def critic_loss(self, critic, real, fake, rng):
-        return {"real": (critic(real) - 1).square().mean(), "fake": critic(fake).square().mean()}
-    def generator_loss(self, critic, fake, real, rng):
-        return (critic(fake) - 1).square().mean()
-    def constrain(self, critic):
-        pass
-
-METHODS["lsgan"] = LSGAN
-"""
-
-
 @pytest.fixture
 def methods_as_they_were():
     before = dict(METHODS)
@@ -559,11 +540,10 @@ def methods_as_they_were():
 
 
 @pytest.mark.usefixtures("methods_as_they_were")
-def test_a_file_of_objectives_adds_its_methods(tmp_path):
-    (tmp_path / "mine.py").write_text(LSGAN)
-    assert load_file(tmp_path / "mine.py") == ["lsgan"]
+def test_a_file_of_objectives_adds_its_methods(lsgan_file):
+    assert load_file(lsgan_file) == ["lsgan"]
     assert RunConfig(method="lsgan").n_critic == 1
-    assert load_file(str(tmp_path / "mine.py")) == ["lsgan"]  # again: it is replaced
+    assert load_file(str(lsgan_file)) == ["lsgan"]  # again: it is replaced
 
 
 @pytest.mark.parametrize(

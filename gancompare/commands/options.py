@@ -1,12 +1,16 @@
 """Options that several commands share, and what is read from them."""
 
 import math
+import sys
 from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction, Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gancompare.config import FIELDS
 from gancompare.runs import layout
+
+if TYPE_CHECKING:  # a command is listed without importing studies
+    from gancompare.study.run import Outcome
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
@@ -39,8 +43,12 @@ def add_reports(command: ArgumentParser) -> None:
     command.add_argument("--reports", type=Path, metavar="DIR", help="(default: reports beside the results)")
 
 
-def add_training(command: ArgumentParser) -> None:
+def add_objectives(command: ArgumentParser) -> None:
     command.add_argument("--objectives", metavar="FILE", help="a Python file that adds objectives of your own")
+
+
+def add_training(command: ArgumentParser) -> None:
+    add_objectives(command)
     command.add_argument("--no-notebook", action="store_true", help="train without Jupyter kernels")
 
 
@@ -52,6 +60,14 @@ def load_objectives(options: Namespace) -> str | None:
 
     load_file(options.objectives)
     return str(Path(options.objectives).resolve())
+
+
+def name_failed(outcomes: "list[Outcome]") -> "list[Outcome]":
+    """The runs that failed, each named on standard error with its reason."""
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed:
+        print(f"failed: {outcome.directory}: {outcome.message}", file=sys.stderr)
+    return failed
 
 
 def whole_number(text: str) -> int:

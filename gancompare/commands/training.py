@@ -18,6 +18,7 @@ from gancompare.commands.options import (
     given,
     jobs_or_auto,
     load_objectives,
+    name_failed,
     whole_number,
 )
 from gancompare.commands.planning import (
@@ -167,9 +168,7 @@ def run_and_report(
 
     how = {"jobs": jobs, "notebook": not options.no_notebook, "objectives": objectives}
     outcomes = run_studies(studies, root, **how)
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    for outcome in failed:
-        print(f"failed: {outcome.directory}: {outcome.message}", file=sys.stderr)
+    failed = name_failed(outcomes)
     if not options.no_report and len(failed) < len(outcomes):
         try:
             print(build_report(name, options.results, options.reports or options.results.parent / "reports"))

@@ -10,10 +10,12 @@ from gancompare.commands.options import (
     DONE,
     FAILED,
     add_fields,
+    add_objectives,
     add_results,
     given,
     jobs_or_auto,
     load_objectives,
+    name_failed,
     whole_number,
 )
 from gancompare.commands.planning import add_budget, add_grid, calibrate, check_length, one_precision, settled_jobs
@@ -28,7 +30,7 @@ def tune_options(command: ArgumentParser) -> None:
     add_budget(command, "length of each run of the study, of which a run of the search gets a quarter")
     command.add_argument("--jobs", type=jobs_or_auto, metavar="N", help="as in study")
     add_results(command)
-    command.add_argument("--objectives", metavar="FILE", help="a Python file that adds objectives of your own")
+    add_objectives(command)
     add_fields(command, leave_out=("dataset", "method", "arm", "seed", "recipe"))
 
 
@@ -53,9 +55,7 @@ def tune(options: Namespace) -> int:
         planned = iter(calibrate(options.results, options.name, configs, budget=budget, given=fields, **how))
         cells = {name: [next(planned) for _ in every] for name, every in cells.items()}
     outcomes = run_studies(cells, root, notebook=False, **how)
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    for outcome in failed:
-        print(f"failed: {outcome.directory}: {outcome.message}", file=sys.stderr)
+    failed = name_failed(outcomes)
     lost = write_tuned(root, cells, validate(root, cells, by), budget=budget)
     show(root)
     for cell in lost:

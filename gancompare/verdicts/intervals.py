@@ -136,9 +136,13 @@ def as_costs(values: ArrayLike, name: str, lower_is_better: bool) -> np.ndarray:
     return np.where(np.isfinite(array), array if lower_is_better else -array, np.inf)
 
 
+def too_few(n: int) -> str:
+    """Why ``n`` seeds give no interval; "" where they do."""
+    return f"not enough seeds: {n} of at least {MIN_SEEDS}" if n < MIN_SEEDS else ""
+
+
 def describe_runs(*arms: np.ndarray) -> str:
     """The note of an interval: whether there are too few seeds, and how many runs of each arm diverged (are ±inf)."""
     n, failed = min(map(len, arms)), [int(np.isinf(runs).sum()) for runs in arms]
     counts = " and ".join(f"{k} of {len(runs)}" for k, runs in zip(failed, arms, strict=True))
-    few = f"not enough seeds: {n} of at least {MIN_SEEDS}"
-    return "; ".join([few] * (n < MIN_SEEDS) + [f"{counts} runs diverged"] * any(failed))
+    return "; ".join(filter(None, [too_few(n), f"{counts} runs diverged" if any(failed) else ""]))

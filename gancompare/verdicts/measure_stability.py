@@ -12,7 +12,7 @@ from gancompare.verdicts.comparisons import by_ranks, compare_by_all, describe_f
 from gancompare.verdicts.curves import rebound
 from gancompare.verdicts.differences import spread_ratio
 from gancompare.verdicts.evidence import Evidence
-from gancompare.verdicts.intervals import MIN_SEEDS
+from gancompare.verdicts.intervals import too_few
 from gancompare.verdicts.shares import proportion_difference
 from gancompare.verdicts.statement import Claim
 from gancompare.verdicts.words import (
@@ -41,8 +41,8 @@ def less_spread(evidence: Evidence, claim: Claim, level: float) -> Finding:
         return missing(f"no final FD of {' and '.join(lacking)}")
     ours, theirs = (np.array([*evidence.fd[arm].values()]) for arm in claim.arms)
     n, failures = min(len(ours), len(theirs)), describe_failures(evidence.fd, *claim.arms)
-    if n < MIN_SEEDS:
-        return missing(f"not enough seeds: {n} of at least {MIN_SEEDS}")
+    if few := too_few(n):
+        return missing(few)
     if failures:
         apart = {arm: _distances_from_median(evidence.fd[arm]) for arm in claim.arms}
         finding = by_ranks(apart, *claim.arms, SPREAD, level=level).with_note(failures)
@@ -80,8 +80,8 @@ def fails_less(evidence: Evidence, claim: Claim, level: float) -> Finding:
     """Share of runs that diverged or collapsed: Fisher's exact test decides whether there is a difference, Newcombe's
     interval whether it is too small to matter."""
     counts = [(len(evidence.failed(arm)), len(evidence.fd.get(arm, {}))) for arm in claim.arms]
-    if min(runs for _, runs in counts) < MIN_SEEDS:
-        return missing(f"not enough seeds: {min(runs for _, runs in counts)} of at least {MIN_SEEDS}")
+    if few := too_few(min(runs for _, runs in counts)):
+        return missing(few)
     ours, theirs = counts
     effect = proportion_difference(theirs, ours, level)
     word, p = _word_of_shares(ours, theirs, level)

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.special import ndtr
 
-from gancompare.verdicts.intervals import MIN_SEEDS, Interval
+from gancompare.verdicts.intervals import MIN_SEEDS, Interval, too_few
 
 SUPPORTED, CONTRADICTED, NO_DIFFERENCE = "supported", "contradicted", "no difference"
 UNDECIDED, NOT_TESTED = "undecided", "not tested"
@@ -115,7 +115,7 @@ def judge(
     word = str(word_of(effect.low, effect.high, margin=scale.margin, threshold=scale.threshold))
     with np.errstate(over="ignore"):
         ends = [float(np.exp(x)) if scale.ratio else x for x in (effect.estimate, effect.low, effect.high)]
-    few = f"not enough seeds: {effect.n} of at least {MIN_SEEDS}" if effect.n < MIN_SEEDS else effect.note
+    few = too_few(effect.n) or effect.note
     seeds = needed() if word == UNDECIDED else None
     return Finding(word, *ends, effect.n, p, seeds, few, ratio=scale.ratio, smallest=scale.smallest)
 

@@ -142,31 +142,11 @@ def test_a_run_is_done_only_when_its_notebook_is(run_study, grid, tmp_path):
     assert statuses(pool.run_studies({"s": [config]}, tmp_path, notebook=True)) == {("gan", 0): "skipped"}
 
 
-LSGAN = """
-from dataclasses import dataclass
-from gancompare.objectives import METHODS
-
-@dataclass(frozen=True)
-class LSGAN:
-    n_critic: int = 1
-    wasserstein = False
-    def critic_loss(self, critic, real, fake, rng):
-        return {"real": (critic(real) - 1).square().mean(), "fake": critic(fake).square().mean()}
-    def generator_loss(self, critic, fake, real, rng):
-        return (critic(fake) - 1).square().mean()
-    def constrain(self, critic):
-        pass
-
-METHODS["lsgan"] = LSGAN
-"""
-
-
 @pytest.mark.slow
-def test_a_method_from_a_file_joins_a_study_and_its_generator_loads_anywhere(image_folder, tmp_path):
-    (tmp_path / "mine.py").write_text(LSGAN)
+def test_a_method_from_a_file_joins_a_study_and_its_generator_loads_anywhere(image_folder, tmp_path, lsgan_file):
     command = [sys.executable, "-m", "gancompare", "study", "--name=s", f"--datasets={image_folder}", *SMOKE]
     command += ["--arms=lsgan", "--seeds=1", "--no-report", f"--results={tmp_path}"]
-    command += ["--objectives", str(tmp_path / "mine.py")]
+    command += ["--objectives", str(lsgan_file)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     (directory,) = layout.find_runs(tmp_path, "s")
